@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The live mappings of guest memory, as the SIGBUS handler sees them.
+ *
+ * A front-end can truncate the file behind its memory at any time; touching what was cut off is
+ * SIGBUS for the thread that does it. The handler looks the address up and puts zero pages there,
+ * so the access repeats and succeeds. (System calls get EFAULT instead and need no help.)
+ *
+ * The handler may interrupt anything, the table's own writer too, so it takes no lock: a slot is
+ * valid while `start` is not zero, and `start` is read again after the other fields.
+ */
+#include "vhost/memory-fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "vhost/memory.h"
+
+/* An old table and its successor may be alive at once, each with regions of its own. */
+#define N_SLOTS (2 * GUEST_MEMORY_MAX_REGIONS + 16)
+
+static struct {
+	uintptr_t start;
+	uintptr_t bytes;
+	uintptr_t granule;
+} slots[N_SLOTS]; /* read lock-free in the handler */
+
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER; /* writers; innermost */
+
+int memory_fault_watch(const void *base, size_t bytes, size_t granule)
+{
+	scoped_lock(&slots_lock);
+
+	for (int i = 0; i < N_SLOTS; i++) {
+		if (slots[i].start)
+			continue;
+		__atomic_store_n(&slots[i].bytes, bytes, __ATOMIC_RELAXED);
+		__atomic_store_n(&slots[i].granule, granule, __ATOMIC_RELAXED);
+		__atomic_store_n(&slots[i].start, (uintptr_t)base, __ATOMIC_RELEASE);
+		return i;
+	}
+	return -ENOSPC;
+}
+
+void memory_fault_unwatch(int slot)
+{
+	scoped_lock(&slots_lock);
+
+	__atomic_store_n(&slots[slot].start, 0, __ATOMIC_SEQ_CST);
+}
+
+/* The page size of the mapping that has the address, and that page. 0 when none has. */
+static uintptr_t find_page(uintptr_t addr, uintptr_t *ret_page)
+{
+	for (int i = 0; i < N_SLOTS; i++) {
+		uintptr_t start = __atomic_load_n(&slots[i].start, __ATOMIC_ACQUIRE);
+		uintptr_t bytes = __atomic_load_n(&slots[i].bytes, __ATOMIC_ACQUIRE);
+		uintptr_t granule = __atomic_load_n(&slots[i].granule, __ATOMIC_ACQUIRE);
+
+		if (!start || start != __atomic_load_n(&slots[i].start, __ATOMIC_ACQUIRE))
+			continue;
+		if (addr < start || addr - start >= bytes)
+			continue;
+		*ret_page = addr & ~(granule - 1);
+		return granule;
+	}
+	return 0;
+}
+
+static void on_sigbus(int signal_number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	uintptr_t page = 0, granule = 0;
+
+	(void)context;	       /* the access is repeated as it was */
+	if (info->si_code > 0) /* a fault, not sent by somebody */
+		granule = find_page((uintptr_t)info->si_addr, &page);
+	if (granule &&
+	    mmap((void *)page, granule, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED) {
+		errno = saved;
+		return;
+	}
+	/* Ours to die of: the signal stays blocked until this returns, then the default acts. */
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+	errno = saved;
+}
+
+int guest_memory_install_sigbus_handler(void)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A split virtqueue as the device's threads see it: pop checked chains, push used ones, notify.
+ *
+ * The rings lie in guest memory and hold whatever the guest likes. Positions are kept here in
+ * private; of the rings only the driver's index, its entries and its wishes for notification are
+ * read, each once. A driver's index that is ahead by more than the ring is long, and a chain head
+ * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
+ *
+ * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
+ * stores. Notifying decides under that lock and writes outside it, so that pushers never wait for
+ * a system call.
+ */
+#include "vhost/virtqueue.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "vhost/memory-internal.h"
+#include "vhost/virtqueue-internal.h"
+
+/* Sizes of the parts with their event words, in bytes (virtio 1.2, 2.7). */
+#define DESC_BYTES(size)  ((uint64_t)sizeof(struct vring_desc) * (size))
+#define AVAIL_BYTES(size) (6 + 2 * (uint64_t)(size))
+#define USED_BYTES(size)  (6 + 8 * (uint64_t)(size))
+
+void vq_init(struct virtqueue *vq, unsigned int index)
+{
+	memset(vq, 0, sizeof(*vq));
+	vq->index = index;
+	vq->kick_fd = -1;
+	pthread_mutex_init(&vq->push_lock, NULL);
+	vq_signals_init(vq);
+}
+
+void vq_deinit(struct virtqueue *vq)
+{
+	guest_memory_put(vq->memory);
+	vq->memory = NULL;
+	vq_signals_deinit(vq);
+	pthread_mutex_destroy(&vq->push_lock);
+}
+
+int vq_check_alignment(const struct vq_ring_place *place)
+{
+	return place->desc_uva % 16 || place->avail_uva % 2 || place->used_uva % 4 ? -EINVAL : 0;
+}
+
+int vq_map_ring(const struct vq_ring_place *place, const struct guest_memory *memory,
+		struct vq_ring *ret_ring)
+{
+	struct vq_ring ring = {
+		.size = place->size,
+		.desc = guest_memory_from_uva(memory, place->desc_uva, DESC_BYTES(place->size)),
+		.avail = guest_memory_from_uva(memory, place->avail_uva, AVAIL_BYTES(place->size)),
+		.used = guest_memory_from_uva(memory, place->used_uva, USED_BYTES(place->size)),
+	};
+
+	if (!ring.desc || !ring.avail || !ring.used)
+		return -EFAULT;
+	/* A region may map front-end addresses to a place of other alignment. */
+	if ((uintptr_t)ring.desc % 16 || (uintptr_t)ring.avail % 2 || (uintptr_t)ring.used % 4)
+		return -EINVAL;
+	*ret_ring = ring;
+	return 0;
+}
+
+int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
+{
+	int r = vq_map_ring(&setup->place, setup->memory, &vq->ring);
+
+	if (r < 0)
+		return r;
+	vq->memory = guest_memory_clone(setup->memory);
+	if (!vq->memory)
+		return -ENOMEM;
+	vq->kick_fd = setup->kick_fd;
+	vq->event_idx = setup->event_idx;
+	vq->indirect = setup->indirect;
+	vq->last_avail = setup->last_avail;
+	vq->avail_cached = setup->last_avail;
+	vq->broken = false;
+	vq->kicks_on = true;
+	vq->used_idx = vring_used_idx(&vq->ring);
+	vq->announced_idx = vq->used_idx;
+	vring_set_used_flags(&vq->ring, 0);
+	if (vq->event_idx)
+		vring_set_avail_event(&vq->ring, vq->last_avail);
+	return 0;
+}
+
+uint16_t vq_close(struct virtqueue *vq)
+{
+	guest_memory_put(vq->memory);
+	vq->memory = NULL;
+	vq->ring = (struct vq_ring){ 0 };
+	vq->kick_fd = -1;
+	return vq->last_avail;
+}
+
+/* ---- The leader ---- */
+
+static enum vq_pop_result break_queue(struct virtqueue *vq, const char *why)
+{
+	vq->broken = true;
+	log_peer("Queue %u is not served any more until it is set up anew: %s", vq->index, why);
+	vq_signal_err(vq);
+	return VQ_POP_BROKEN;
+}
+
+enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
+{
+	uint16_t head;
+
+	if (unlikely(vq->broken))
+		return VQ_POP_EMPTY;
+	if (vq->last_avail == vq->avail_cached) {
+		uint16_t idx = vring_avail_idx(&vq->ring);
+
+		if (idx == vq->last_avail)
+			return VQ_POP_EMPTY;
+		if (unlikely((uint16_t)(idx - vq->last_avail) > vq->ring.size))
+			return break_queue(vq, "the driver's index jumped");
+		vq->avail_cached = idx;
+	}
+	head = vring_avail_entry(&vq->ring, vq->last_avail);
+	if (unlikely(head >= vq->ring.size))
+		return break_queue(vq, "a chain begins outside the descriptor table");
+	vq->last_avail++;
+	if (vq->event_idx && vq->kicks_on)
+		vring_set_avail_event(&vq->ring, vq->last_avail);
+	vq_read_chain(vq, head, chain);
+	chain->memory = guest_memory_get(vq->memory);
+	return VQ_POP_CHAIN;
+}
+
+void vq_notifications_off(struct virtqueue *vq)
+{
+	if (!vq->kicks_on)
+		return;
+	vq->kicks_on = false;
+	/* With event index the stale event does it: the driver has passed it. */
+	if (!vq->event_idx)
+		vring_set_used_flags(&vq->ring, VRING_USED_F_NO_NOTIFY);
+}
+
+bool vq_notifications_on(struct virtqueue *vq)
+{
+	vq->kicks_on = true;
+	if (vq->event_idx)
+		vring_set_avail_event(&vq->ring, vq->last_avail);
+	else
+		vring_set_used_flags(&vq->ring, 0);
+	/* Either the driver sees the wish when it has moved its index, or we see the index. */
+	vring_full_barrier();
+	return vq_has_work(vq);
+}
+
+bool vq_has_work(struct virtqueue *vq)
+{
+	return !vq->broken && vring_avail_idx(&vq->ring) != vq->last_avail;
+}
+
+int vq_kick_fd(const struct virtqueue *vq)
+{
+	return vq->kick_fd;
+}
+
+unsigned int vq_index(const struct virtqueue *vq)
+{
+	return vq->index;
+}
+
+/* ---- Anybody with a chain ---- */
+
+void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written)
+{
+	{
+		scoped_lock(&vq->push_lock);
+
+		vring_set_used_entry(&vq->ring, vq->used_idx, chain->head, written);
+		vq->used_idx++;
+		vring_publish_used_idx(&vq->ring, vq->used_idx);
+	}
+	guest_memory_put(chain->memory);
+	chain->memory = NULL;
+}
+
+/* Whether the driver wants to know of what was pushed since the last time. */
+static bool announcement_wanted(struct virtqueue *vq)
+{
+	scoped_lock(&vq->push_lock);
+	uint16_t old = vq->announced_idx, now = vq->used_idx;
+
+	if (now == old)
+		return false;
+	vq->announced_idx = now;
+	/* Either the driver sees our index when it has changed its wish, or we see the wish. */
+	vring_full_barrier();
+	if (vq->event_idx)
+		return vring_passed_event(vring_get_used_event(&vq->ring), now, old);
+	return !(vring_avail_flags(&vq->ring) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+void vq_notify(struct virtqueue *vq)
+{
+	if (announcement_wanted(vq))
+		vq_signal_call(vq);
+}
