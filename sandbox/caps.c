@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capabilities: the keep lists and how the rest is dropped.
+ */
+#include "sandbox/caps.h"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+#define CAP_BIT(cap) (UINT64_C(1) << (cap))
+
+/* Acting for any user of the guest, who the guest has already checked. */
+#define KEEP_READING                                                                 \
+	(CAP_BIT(CAP_DAC_READ_SEARCH) | /* read and search whatever the mode says */ \
+	 CAP_BIT(CAP_SETGID) |		/* check access as the guest's user */       \
+	 CAP_BIT(CAP_SETUID))
+
+#define KEEP_SERVING                                                                            \
+	(KEEP_READING | CAP_BIT(CAP_CHOWN) | /* chown to any id */                              \
+	 CAP_BIT(CAP_DAC_OVERRIDE) |	     /* write whatever the mode says */                 \
+	 CAP_BIT(CAP_FOWNER) |		     /* chmod, utimes, O_NOATIME on files of others */  \
+	 CAP_BIT(CAP_FSETID) |		     /* keep set-id bits that the guest did not drop */ \
+	 CAP_BIT(CAP_MKNOD) |		     /* device nodes; they are never opened */          \
+	 CAP_BIT(CAP_SETFCAP))		     /* file capabilities set inside the guest */
+
+struct cap_sets {
+	uint64_t effective;
+	uint64_t permitted;
+};
+
+static int cap_sets_get(struct cap_sets *ret)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	ret->effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	ret->permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	return 0;
+}
+
+/* The inheritable set becomes empty: nothing is ever executed. */
+static int cap_sets_put(uint64_t keep)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = (uint32_t)keep, .permitted = (uint32_t)keep },
+		{ .effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32) },
+	};
+
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Needs CAP_SETPCAP; without it the set stays, and no_new_privs makes it worthless. */
+static int bounding_set_drop(uint64_t keep)
+{
+	for (unsigned long cap = 0; cap < 64; cap++) {
+		if (keep & CAP_BIT(cap))
+			continue;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
+			return 0; /* EINVAL: above the last capability of this kernel */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int keep_only(uint64_t keep)
+{
+	struct cap_sets have;
+	int r;
+
+	r = cap_sets_get(&have);
+	if (r < 0)
+		return r;
+	keep &= have.permitted;
+	if (caps_have(CAP_SETPCAP)) {
+		r = bounding_set_drop(keep);
+		if (r < 0)
+			return r;
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	return cap_sets_put(keep);
+}
+
+bool caps_have(unsigned int cap)
+{
+	struct cap_sets have;
+
+	return cap_sets_get(&have) == 0 && (have.effective & CAP_BIT(cap));
+}
+
+int caps_keep_for_serving(bool readonly)
+{
+	return keep_only(readonly ? KEEP_READING : KEEP_SERVING);
+}
+
+int caps_drop_all(void)
+{
+	return keep_only(0);
+}
+
+int caps_drop_groups(void)
+{
+	if (setgroups(0, NULL) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	log_debug("Supplementary groups stay: changing them is not permitted here.");
+	return 0;
+}

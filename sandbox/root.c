@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file-system view: pivot_root, chroot, or none.
+ *
+ * Files are reopened through /proc/self/fd/N, so that one folder of /proc is needed for ever, and
+ * nothing else of it. A detached clone of just that folder (open_tree) gives it: ".." ends at its
+ * root, no other process can be named, and /proc itself goes away with the old root. No new proc
+ * is mounted for that, since containers often forbid it.
+ *
+ * Mounts are slaves of the host's: what the host mounts or unmounts below the shared directory
+ * later is followed, and nothing done here reaches the host.
+ */
+#include "sandbox/root.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "sandbox/caps.h"
+
+#define PROC_SELF_FD "/proc/self/fd"
+
+int root_check(const char *shared_dir)
+{
+	struct stat st;
+	int r;
+
+	if (stat(shared_dir, &st) < 0) {
+		r = -errno;
+		log_error("Cannot reach the shared directory '%s': %s; it must exist and be "
+			  "accessible to user %u.",
+			  shared_dir, log_strerror(r), geteuid());
+		return r;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		log_error("The shared directory '%s' is not a directory; share the directory that "
+			  "holds it.",
+			  shared_dir);
+		return -ENOTDIR;
+	}
+	if (faccessat(AT_FDCWD, shared_dir, R_OK | X_OK, AT_EACCESS) < 0) {
+		r = -errno;
+		log_error("User %u may not read the shared directory '%s': %s; change its mode or "
+			  "owner, or start as another user.",
+			  geteuid(), shared_dir, log_strerror(r));
+		return r;
+	}
+	return 0;
+}
+
+static int open_dir(const char *path)
+{
+	return neg_errno(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+enum confine {
+	CONFINE,	      /* ".." must lead nowhere */
+	CONFINE_IF_PERMITTED, /* root without CAP_SYS_ADMIN may not clone mounts */
+	CONFINE_NOT,
+};
+
+static int open_proc_self_fd(enum confine confine)
+{
+	int fd = -EPERM;
+
+	if (confine != CONFINE_NOT)
+		fd = neg_errno(
+			open_tree(AT_FDCWD, PROC_SELF_FD, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+	if (fd < 0 && confine != CONFINE)
+		fd = open_dir(PROC_SELF_FD);
+	if (fd < 0)
+		log_error("Cannot open %s: %s; /proc must be mounted, and where mounts are "
+			  "forbidden use --sandbox=chroot or --sandbox=none.",
+			  PROC_SELF_FD, log_strerror(fd));
+	return fd;
+}
+
+/* Before mount_setattr(2), Linux 5.12: only the topmost mount, keeping the flags it has. */
+static int restrict_top_mount(int tree, bool readonly)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV;
+	struct statvfs sv;
+
+	if (fstatvfs(tree, &sv) < 0)
+		return -errno;
+	if (readonly || (sv.f_flag & ST_RDONLY))
+		flags |= MS_RDONLY;
+	if (sv.f_flag & ST_NOEXEC)
+		flags |= MS_NOEXEC;
+	if (sv.f_flag & ST_NOATIME)
+		flags |= MS_NOATIME;
+	if (sv.f_flag & ST_NODIRATIME)
+		flags |= MS_NODIRATIME;
+	if (sv.f_flag & ST_RELATIME)
+		flags |= MS_RELATIME;
+	if (fchdir(tree) < 0)
+		return -errno;
+	return neg_errno(mount(NULL, ".", NULL, flags, NULL));
+}
+
+/*
+ * Serving never opens a device node and never runs a program, so the mount forbids both: a taken
+ * over server cannot reach the host's disks through a node it makes.
+ */
+static int restrict_mounts(int tree, bool readonly)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
+	int r;
+
+	if (readonly)
+		attr.attr_set |= MOUNT_ATTR_RDONLY;
+	r = neg_errno(mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)));
+	if (r != -ENOSYS)
+		return r;
+	if (readonly)
+		log_warn("This kernel is too old to make submounts read-only; only the server "
+			 "itself refuses writes there.");
+	return restrict_top_mount(tree, readonly);
+}
+
+/* The shared directory with everything mounted below it, attached over itself as a mount. */
+static int attach_share(const struct sandbox_options *options)
+{
+	cleanup_fd int tree = -1;
+	int r;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
+		r = -errno;
+		log_error("Cannot detach the mount namespace from the host's: %s; use "
+			  "--sandbox=chroot or --sandbox=none.",
+			  log_strerror(r));
+		return r;
+	}
+	tree = neg_errno(open_tree(AT_FDCWD, options->shared_dir,
+				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+	r = tree;
+	if (r >= 0)
+		r = neg_errno(move_mount(tree, "", AT_FDCWD, options->shared_dir,
+					 MOVE_MOUNT_F_EMPTY_PATH));
+	if (r >= 0)
+		r = restrict_mounts(tree, options->readonly);
+	if (r < 0) {
+		log_error("Cannot mount the shared directory '%s' in the sandbox: %s; use "
+			  "--sandbox=chroot or --sandbox=none.",
+			  options->shared_dir, log_strerror(r));
+		return r;
+	}
+	return take_fd(&tree);
+}
+
+/* Puts the old root on top of the new one, and lets go of it: no folder for it is needed. */
+static int pivot_into(int tree)
+{
+	int r = 0;
+
+	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		r = -errno;
+	if (r == -EINVAL)
+		log_error("pivot_root is not possible because the current root is no mount point "
+			  "of its own (initramfs, or a chroot); use --sandbox=chroot.");
+	else if (r < 0)
+		log_error("pivot_root was refused: %s; a container's security profile may forbid "
+			  "it, use --sandbox=chroot or --sandbox=none.",
+			  log_strerror(r));
+	return r;
+}
+
+static int open_new_root(void)
+{
+	int fd = open_dir("/");
+
+	if (fd < 0)
+		log_error("Cannot open the root of the sandbox: %s; check the mode and owner of "
+			  "the shared directory.",
+			  log_strerror(fd));
+	return fd;
+}
+
+int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_view)
+{
+	cleanup_fd int proc = -1;
+	cleanup_fd int tree = -1;
+	cleanup_fd int root = -1;
+	int r;
+
+	proc = open_proc_self_fd(CONFINE);
+	if (proc < 0)
+		return proc;
+	tree = attach_share(options);
+	if (tree < 0)
+		return tree;
+	r = pivot_into(tree);
+	if (r < 0)
+		return r;
+	root = open_new_root();
+	if (root < 0)
+		return root;
+	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
+					   .proc_self_fd = take_fd(&proc) };
+	return 0;
+}
+
+int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
+{
+	cleanup_fd int proc = -1;
+	cleanup_fd int root = -1;
+	int r;
+
+	if (!caps_have(CAP_SYS_CHROOT)) {
+		log_error("--sandbox=chroot needs root (CAP_SYS_CHROOT); start as root, or use "
+			  "--sandbox=namespace or --sandbox=none.");
+		return -EPERM;
+	}
+	proc = open_proc_self_fd(CONFINE_IF_PERMITTED);
+	if (proc < 0)
+		return proc;
+	if (chroot(shared_dir) < 0 || chdir("/") < 0) {
+		r = -errno;
+		log_error("Cannot change the root to '%s': %s; use --sandbox=namespace or "
+			  "--sandbox=none.",
+			  shared_dir, log_strerror(r));
+		return r;
+	}
+	root = open_new_root();
+	if (root < 0)
+		return root;
+	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
+					   .proc_self_fd = take_fd(&proc) };
+	return 0;
+}
+
+int root_plain(const char *shared_dir, struct sandbox_view *ret_view)
+{
+	cleanup_fd int proc = open_proc_self_fd(CONFINE_NOT);
+	cleanup_fd int root = -1;
+
+	if (proc < 0)
+		return proc;
+	root = open_dir(shared_dir);
+	if (root < 0) {
+		log_error("Cannot open the shared directory '%s': %s; it must be accessible to "
+			  "user %u.",
+			  shared_dir, log_strerror(root), geteuid());
+		return root;
+	}
+	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
+					   .proc_self_fd = take_fd(&proc) };
+	return 0;
+}

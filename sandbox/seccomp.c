@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System call filters: what serving needs, in groups, each with its reason.
+ *
+ * Names the architecture does not have are skipped by libseccomp, so that one list serves all.
+ * Calls that are harmless only with certain arguments have rules of their own. What is not listed
+ * ends the process (or what --seccomp says): above all running programs, making memory executable,
+ * sockets, mounts, ioctl, ptrace, keys, and new processes.
+ */
+#include "sandbox/seccomp.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+
+/* The same number on every architecture; too new for the library's table. */
+#define NR_FCHMODAT2 452
+
+/* Threads come, wait for each other, and go. */
+static const int thread_calls[] = {
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(futex),
+	SCMP_SYS(getcpu),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(sched_yield),
+};
+
+/* The allocator, thread stacks, guest memory; mmap and mprotect have rules below. */
+static const int memory_calls[] = {
+	SCMP_SYS(brk),	  SCMP_SYS(madvise), SCMP_SYS(mremap),
+	SCMP_SYS(munmap), SCMP_SYS(sysinfo), /* qsort(3) asks for the size of memory */
+};
+
+/* Handlers for guest memory that goes away, signals read from a descriptor, abort(3). */
+static const int signal_calls[] = {
+	SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),	   SCMP_SYS(sigaltstack),  SCMP_SYS(signalfd4),
+};
+
+/* The event loop: kicks and calls are eventfds or pipes. */
+static const int event_calls[] = {
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_gettime),
+	SCMP_SYS(timerfd_settime),
+};
+
+/* Log lines and time limits; mostly answered without entering the kernel. */
+static const int time_calls[] = {
+	SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(gettimeofday), SCMP_SYS(nanosleep),	 SCMP_SYS(time),
+};
+
+/* Talking on sockets that exist; none is made, bound or connected. */
+static const int socket_calls[] = {
+	SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	 SCMP_SYS(shutdown),
+};
+
+/* Descriptors of any kind. */
+static const int descriptor_calls[] = {
+	SCMP_SYS(close),   SCMP_SYS(dup),   SCMP_SYS(dup3),  SCMP_SYS(fcntl),
+	SCMP_SYS(fcntl64), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	SCMP_SYS(read),	   SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev),
+};
+
+/* Contents of files. */
+static const int file_calls[] = {
+	SCMP_SYS(copy_file_range), SCMP_SYS(fadvise64),	      SCMP_SYS(fallocate),
+	SCMP_SYS(fdatasync),	   SCMP_SYS(flock),	      SCMP_SYS(fsync),
+	SCMP_SYS(ftruncate),	   SCMP_SYS(pread64),	      SCMP_SYS(preadv),
+	SCMP_SYS(preadv2),	   SCMP_SYS(pwrite64),	      SCMP_SYS(pwritev),
+	SCMP_SYS(pwritev2),	   SCMP_SYS(sync_file_range), SCMP_SYS(syncfs),
+};
+
+/*
+ * Names and attributes, relative to a directory descriptor. unlink(2) removes our own socket at the
+ * end, where no launcher does.
+ */
+static const int name_calls[] = {
+	SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(fchdir),	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),   SCMP_SYS(fchown),	    SCMP_SYS(fchownat), SCMP_SYS(fstatfs),
+	SCMP_SYS(getdents64), SCMP_SYS(linkat),	    SCMP_SYS(mkdirat),	SCMP_SYS(mknodat),
+	SCMP_SYS(newfstatat), SCMP_SYS(openat),	    SCMP_SYS(openat2),	SCMP_SYS(readlinkat),
+	SCMP_SYS(renameat),   SCMP_SYS(renameat2),  SCMP_SYS(statfs),	SCMP_SYS(statx),
+	SCMP_SYS(symlinkat),  SCMP_SYS(umask),	    SCMP_SYS(unlink),	SCMP_SYS(unlinkat),
+	SCMP_SYS(utimensat),
+};
+
+/* Acting for a user of the guest, per thread. */
+static const int identity_calls[] = {
+	SCMP_SYS(capget),    SCMP_SYS(capset),	  SCMP_SYS(getegid), SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),    SCMP_SYS(getgroups), SCMP_SYS(getuid),  SCMP_SYS(setgroups),
+	SCMP_SYS(setresgid), SCMP_SYS(setresuid),
+};
+
+/* Random numbers: the allocator and hash seeds. */
+static const int random_calls[] = { SCMP_SYS(getrandom) };
+
+struct call_group {
+	const int *calls;
+	unsigned int n_calls;
+};
+
+#define GROUP(array)                                           \
+	{                                                      \
+		.calls = (array), .n_calls = ARRAY_SIZE(array) \
+	}
+
+static const struct call_group server_groups[] = {
+	GROUP(thread_calls), GROUP(memory_calls),   GROUP(signal_calls),     GROUP(event_calls),
+	GROUP(time_calls),   GROUP(socket_calls),   GROUP(descriptor_calls), GROUP(file_calls),
+	GROUP(name_calls),   GROUP(identity_calls), GROUP(random_calls),
+};
+
+/* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */
+static const int launcher_calls[] = {
+	SCMP_SYS(brk),		SCMP_SYS(clock_gettime),
+	SCMP_SYS(close),	SCMP_SYS(exit_group),
+	SCMP_SYS(fstat),	SCMP_SYS(futex),
+	SCMP_SYS(getpid),	SCMP_SYS(gettid),
+	SCMP_SYS(madvise),	SCMP_SYS(munmap),
+	SCMP_SYS(newfstatat),	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigtimedwait),
+	SCMP_SYS(unlink),	SCMP_SYS(unlinkat),
+	SCMP_SYS(wait4),	SCMP_SYS(waitid),
+	SCMP_SYS(write),
+};
+
+static const struct call_group launcher_groups[] = { GROUP(launcher_calls) };
+
+/* A call that is answered or allowed only with one kind of argument. */
+struct call_rule {
+	int call;
+	uint32_t action;
+	struct scmp_arg_cmp arg;
+};
+
+#define NEW_NAMESPACES                                                                 \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+#if defined(__s390__) || defined(__s390x__)
+#define CLONE_FLAGS_ARG 1
+#else
+#define CLONE_FLAGS_ARG 0
+#endif
+
+/* The arguments of a comparison are data; the macro's own cast of unsigned constants is not. */
+#define ARG_IS(n, value) SCMP_CMP64(n, SCMP_CMP_EQ, (scmp_datum_t)(value))
+#define ARG_MASKED(n, mask, value) \
+	SCMP_CMP64(n, SCMP_CMP_MASKED_EQ, (scmp_datum_t)(mask), (scmp_datum_t)(value))
+
+static const struct call_rule memory_rules[] = {
+	/* Memory that can be written or comes from a peer is never run. */
+	{ SCMP_SYS(mmap), SCMP_ACT_ALLOW, ARG_MASKED(2, PROT_EXEC, 0) },
+	{ SCMP_SYS(mmap2), SCMP_ACT_ALLOW, ARG_MASKED(2, PROT_EXEC, 0) },
+	{ SCMP_SYS(mprotect), SCMP_ACT_ALLOW, ARG_MASKED(2, PROT_EXEC, 0) },
+};
+
+static const struct call_rule server_rules[] = {
+	/* Threads, not processes. The flags of clone3 are out of a filter's sight: libc falls back. */
+	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
+	  ARG_MASKED(CLONE_FLAGS_ARG, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) },
+	{ SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS) },
+	/* A working directory per thread. */
+	{ SCMP_SYS(unshare), SCMP_ACT_ALLOW, ARG_IS(0, CLONE_FS) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_NAME) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_GET_NAME) },
+	/* Asking for a limit, not setting it. */
+	{ SCMP_SYS(prlimit64), SCMP_ACT_ALLOW, ARG_IS(2, 0) },
+	/* Without an address: on connected sockets. */
+	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
+	/* libc tries it and knows another way. */
+	{ NR_FCHMODAT2, SCMP_ACT_ERRNO(ENOSYS) },
+};
+
+static void release_filter(scmp_filter_ctx *filter)
+{
+	if (*filter)
+		seccomp_release(*filter);
+}
+
+static int add_groups(scmp_filter_ctx filter, const struct call_group *groups, unsigned int n)
+{
+	int r = 0;
+
+	for (unsigned int g = 0; g < n; g++) {
+		for (unsigned int i = 0; i < groups[g].n_calls && r == 0; i++)
+			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, groups[g].calls[i], 0);
+	}
+	return r;
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct call_rule *rules, unsigned int n)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < n && r == 0; i++) {
+		unsigned int n_args = rules[i].action == SCMP_ACT_ALLOW ? 1 : 0;
+
+		r = seccomp_rule_add_array(filter, rules[i].action, rules[i].call, n_args,
+					   n_args ? &rules[i].arg : NULL);
+	}
+	return r;
+}
+
+/* Signals only to one process: itself for abort(3), the server for the launcher. */
+static int add_signal_rule(scmp_filter_ctx filter, int call, pid_t target)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, ARG_IS(0, target));
+}
+
+/* All threads at once, other architectures' calls never, searched as a tree. */
+static int load(scmp_filter_ctx filter)
+{
+	const struct {
+		enum scmp_filter_attr attr;
+		uint32_t value;
+	} attrs[] = {
+		{ SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS },
+		{ SCMP_FLTATR_CTL_TSYNC, 1 },
+		{ SCMP_FLTATR_CTL_OPTIMIZE, 2 },
+		{ SCMP_FLTATR_API_SYSRAWRC, 1 },
+	};
+	int r = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(attrs) && r == 0; i++)
+		r = seccomp_attr_set(filter, attrs[i].attr, attrs[i].value);
+	return r < 0 ? r : seccomp_load(filter);
+}
+
+static uint32_t default_action(enum sandbox_seccomp mode)
+{
+	switch (mode) {
+	case SANDBOX_SECCOMP_TRAP:
+		return SCMP_ACT_TRAP;
+	case SANDBOX_SECCOMP_LOG:
+		return SCMP_ACT_LOG;
+	default:
+		return SCMP_ACT_KILL_PROCESS;
+	}
+}
+
+int seccomp_install_server(enum sandbox_seccomp mode)
+{
+	CLEANUP(release_filter) scmp_filter_ctx filter = NULL;
+	int r = -ENOMEM;
+
+	if (mode == SANDBOX_SECCOMP_NONE)
+		return 0;
+	filter = seccomp_init(default_action(mode));
+	if (filter)
+		r = add_groups(filter, server_groups, ARRAY_SIZE(server_groups));
+	if (r == 0)
+		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
+	if (r == 0)
+		r = add_rules(filter, server_rules, ARRAY_SIZE(server_rules));
+	if (r == 0)
+		r = add_signal_rule(filter, SCMP_SYS(tgkill), getpid());
+	if (r == 0)
+		r = load(filter);
+	if (r < 0)
+		log_error("Cannot install the system call filter: %s; on a kernel without seccomp "
+			  "filters use --seccomp=none.",
+			  log_strerror(r));
+	return r;
+}
+
+int seccomp_install_launcher(pid_t child)
+{
+	CLEANUP(release_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = -ENOMEM;
+
+	if (filter)
+		r = add_groups(filter, launcher_groups, ARRAY_SIZE(launcher_groups));
+	if (r == 0)
+		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
+	if (r == 0)
+		r = add_signal_rule(filter, SCMP_SYS(kill), child);
+	if (r == 0)
+		r = load(filter);
+	return r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System call filters.
+ */
+#ifndef SANDBOX_SECCOMP_H
+#define SANDBOX_SECCOMP_H
+
+#include <sys/types.h>
+
+#include "sandbox/sandbox.h"
+
+/*
+ * The filter of the serving process, for all its threads now and later. `mode` says what happens
+ * at a call outside of it. 0, or -errno after one log line with the remedy.
+ */
+int seccomp_install_server(enum sandbox_seccomp mode);
+
+/*
+ * The filter of the launcher: wait for `child`, pass signals on to it, remove files. Everything
+ * else fails with EPERM, since nobody would watch over the launcher's death. 0 or -errno.
+ */
+int seccomp_install_launcher(pid_t child);
+
+#endif
