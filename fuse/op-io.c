@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on open files.
+ *
+ * File data goes straight between the page cache and the guest's memory: it is described, never
+ * copied or looked at.
+ */
+#include "base/util.h"
+#include "fuse/ops.h"
+#include "fuse/request.h"
+#include "fuse/session-internal.h"
+
+/* The largest count that fits the 32 bit result, and what one copy_file_range(2) can do. */
+#define COPY_MAX_BYTES 0x7ffff000u
+
+int op_open(struct request *req)
+{
+	const struct fuse_open_in *in = req_take(req, sizeof(*in));
+	struct fs_opened opened;
+	int r;
+
+	r = fs_open(req_fs(req), req->in.nodeid, in->flags, in->open_flags & FUSE_OPEN_KILL_SUIDGID,
+		    &opened);
+	if (r < 0)
+		return r;
+	return reply_open(req, &opened);
+}
+
+/*
+ * One preadv or pwritev takes at most SESSION_IOVS pieces, a message may have more. To stop early
+ * would look like the end of the file.
+ */
+static ssize_t transfer(struct request *req, bool writing, struct fs_write *io,
+			struct iov_cursor *cur, size_t size)
+{
+	struct iovec *iov = req->thread->iov;
+	size_t done = 0, len;
+
+	while (done < size) {
+		unsigned int n = iov_slice(cur, size - done, iov, SESSION_IOVS, &len);
+		ssize_t r;
+
+		if (n == 0)
+			break;
+		r = writing ? fs_write(req_fs(req), io, iov, n)
+			    : fs_read(req_fs(req), io->fh, io->offset, iov, n);
+		if (r < 0)
+			return done ? (ssize_t)done : r;
+		done += (size_t)r;
+		io->offset += (size_t)r;
+		if ((size_t)r < len)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+int op_read(struct request *req)
+{
+	const struct fuse_read_in *in = req_take(req, sizeof(*in));
+	struct fs_write io = { .fh = in->fh, .offset = in->offset };
+	struct iov_cursor body = reply_body(&req->reply);
+	size_t size = MIN(in->size, SESSION_DATA_BYTES);
+	ssize_t n;
+
+	n = transfer(req, false, &io, &body, MIN(size, body.remaining));
+	if (n < 0)
+		return (int)n;
+	return reply_in_place(req, (size_t)n);
+}
+
+int op_write(struct request *req)
+{
+	const struct fuse_write_in *in = req_take(req, sizeof(*in));
+	struct fs_write io = {
+		.fh = in->fh,
+		.offset = in->offset,
+		.kill_suidgid = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
+		.from_cache = in->write_flags & FUSE_WRITE_CACHE,
+	};
+	ssize_t n;
+
+	if (in->size > SESSION_DATA_BYTES || in->size > req->payload_len)
+		return -EINVAL;
+	n = transfer(req, true, &io, &req->payload, in->size);
+	if (n < 0)
+		return (int)n;
+	return reply_write(req, (size_t)n);
+}
+
+int op_flush(struct request *req)
+{
+	const struct fuse_flush_in *in = req_take(req, sizeof(*in));
+	int r;
+
+	r = fs_flush(req_fs(req), in->fh);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}
+
+int op_fsync(struct request *req)
+{
+	const struct fuse_fsync_in *in = req_take(req, sizeof(*in));
+	int r;
+
+	r = fs_fsync(req_fs(req), in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}
+
+int op_release(struct request *req)
+{
+	const struct fuse_release_in *in = req_take(req, sizeof(*in));
+	int r;
+
+	r = fs_release(req_fs(req), in->fh);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}
+
+int op_fallocate(struct request *req)
+{
+	const struct fuse_fallocate_in *in = req_take(req, sizeof(*in));
+	int r;
+
+	r = fs_fallocate(req_fs(req), in->fh, in->mode, in->offset, in->length);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}
+
+int op_lseek(struct request *req)
+{
+	const struct fuse_lseek_in *in = req_take(req, sizeof(*in));
+	int64_t offset;
+
+	offset = fs_lseek(req_fs(req), in->fh, in->offset, in->whence);
+	if (offset < 0)
+		return (int)offset;
+	return reply_lseek(req, (uint64_t)offset);
+}
+
+int op_copy_file_range(struct request *req)
+{
+	const struct fuse_copy_file_range_in *in = req_take(req, sizeof(*in));
+	const struct fs_copy copy = {
+		.fh_in = in->fh_in,
+		.offset_in = in->off_in,
+		.fh_out = in->fh_out,
+		.offset_out = in->off_out,
+		.length = MIN(in->len, (uint64_t)COPY_MAX_BYTES),
+		.flags = in->flags,
+	};
+	ssize_t n;
+
+	n = fs_copy_file_range(req_fs(req), &copy);
+	if (n < 0)
+		return (int)n;
+	return reply_write(req, (size_t)n);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on nodes: look up, forget, attributes, link targets, the whole file system.
+ */
+#include <limits.h>
+
+#include "base/util.h"
+#include "fuse/ops.h"
+#include "fuse/request.h"
+#include "fuse/session-internal.h"
+
+#define NSEC_PER_SEC 1000000000u
+
+int op_lookup(struct request *req)
+{
+	const char *name = req_take_name(req);
+	struct fs_entry entry;
+	int r;
+
+	if (req->error)
+		return req->error;
+	r = fs_lookup(req_fs(req), req->in.nodeid, name, &entry);
+	if (r < 0)
+		return r;
+	return reply_entry(req, &entry);
+}
+
+int op_forget(struct request *req)
+{
+	const struct fuse_forget_in *in = req_take(req, sizeof(*in));
+
+	fs_forget(req->session->fs, req->in.nodeid, in->nlookup);
+	return 0;
+}
+
+/* The list may be as long as the message: it is read in pieces, each once. */
+int op_batch_forget(struct request *req)
+{
+	const struct fuse_batch_forget_in *in = req_take(req, sizeof(*in));
+	size_t left = MIN((size_t)in->count, req->payload_len / sizeof(struct fuse_forget_one));
+	struct fuse_forget_one some[64];
+
+	while (left > 0) {
+		size_t n = MIN(left, ARRAY_SIZE(some));
+
+		iov_copy_out(&req->payload, some, n * sizeof(some[0]));
+		for (size_t i = 0; i < n; i++)
+			fs_forget(req->session->fs, some[i].nodeid, some[i].nlookup);
+		left -= n;
+	}
+	return 0;
+}
+
+/* An answer is not due, and the interrupted request gets its own. */
+int op_interrupt(struct request *req)
+{
+	(void)req;
+	return 0;
+}
+
+int op_getattr(struct request *req)
+{
+	const struct fuse_getattr_in *in = req_take(req, sizeof(*in));
+	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : FS_NO_FH;
+	struct fs_attr attr;
+	int r;
+
+	r = fs_getattr(req_fs(req), req->in.nodeid, fh, &attr);
+	if (r < 0)
+		return r;
+	return reply_attr(req, &attr);
+}
+
+static void decode_setattr(const struct fuse_setattr_in *in, struct fs_setattr *ret_set)
+{
+	*ret_set = (struct fs_setattr){
+		.fh = in->valid & FATTR_FH ? in->fh : FS_NO_FH,
+		.set_mode = in->valid & FATTR_MODE,
+		.set_uid = in->valid & FATTR_UID,
+		.set_gid = in->valid & FATTR_GID,
+		.set_size = in->valid & FATTR_SIZE,
+		.set_atime = in->valid & (FATTR_ATIME | FATTR_ATIME_NOW),
+		.set_mtime = in->valid & (FATTR_MTIME | FATTR_MTIME_NOW),
+		.atime_now = in->valid & FATTR_ATIME_NOW,
+		.mtime_now = in->valid & FATTR_MTIME_NOW,
+		.kill_suidgid = in->valid & FATTR_KILL_SUIDGID,
+		.mode = in->mode & 07777, /* guests send the type along */
+		.uid = in->uid,
+		.gid = in->gid,
+		.size = in->size,
+		.atime = { .tv_sec = (time_t)in->atime, .tv_nsec = in->atimensec },
+		.mtime = { .tv_sec = (time_t)in->mtime, .tv_nsec = in->mtimensec },
+	};
+}
+
+int op_setattr(struct request *req)
+{
+	const struct fuse_setattr_in *in = req_take(req, sizeof(*in));
+	struct fs_setattr set;
+	struct fs_attr attr;
+	int r;
+
+	/* utimensat(2) gives larger values meanings of their own. */
+	if (in->atimensec >= NSEC_PER_SEC || in->mtimensec >= NSEC_PER_SEC)
+		return -EINVAL;
+	decode_setattr(in, &set);
+	r = fs_setattr(req_fs(req), req->in.nodeid, &set, &attr);
+	if (r < 0)
+		return r;
+	return reply_attr(req, &attr);
+}
+
+/* Read in full first: a target cut to the guest's room would be another target. */
+int op_readlink(struct request *req)
+{
+	char *target = req->thread->out;
+	ssize_t n;
+
+	n = fs_readlink(req_fs(req), req->in.nodeid, target, PATH_MAX);
+	if (n < 0)
+		return (int)n;
+	return reply_data(req, target, (size_t)n);
+}
+
+int op_statfs(struct request *req)
+{
+	struct statvfs st;
+	int r;
+
+	r = fs_statfs(req_fs(req), req->in.nodeid, &st);
+	if (r < 0)
+		return r;
+	return reply_statfs(req, &st);
+}
+
+int op_access(struct request *req)
+{
+	const struct fuse_access_in *in = req_take(req, sizeof(*in));
+	const struct fs_caller caller = { .uid = req->in.uid, .gid = req->in.gid };
+	int r;
+
+	r = fs_access(req_fs(req), &caller, req->in.nodeid, in->mask);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}
+
+int op_syncfs(struct request *req)
+{
+	int r;
+
+	r = fs_syncfs(req_fs(req), req->in.nodeid);
+	if (r < 0)
+		return r;
+	return reply_empty(req);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attributes: getattr, setattr, access.
+ *
+ * A change goes through the open handle when the guest names one, otherwise through the node's
+ * O_PATH descriptor. Owner and times are set with an empty path, which acts on a symbolic link
+ * itself; mode and size have no such call and go through /proc/self/fd.
+ */
+#include "fuse/passthrough/fs-internal.h"
+
+#include <fcntl.h>
+
+#include "fuse/passthrough/creds.h"
+
+/* What a request about attributes acts on. */
+struct target {
+	struct file_ref file; /* pinned when the guest named a handle */
+	struct node_ref node; /* otherwise pinned */
+	int fd;
+	bool real; /* not O_PATH */
+	bool submount;
+	uint8_t backing;
+};
+
+static void target_put(struct target *target)
+{
+	file_put(&target->file);
+	node_put(&target->node);
+}
+
+static int target_get(struct fs *fs, uint64_t nodeid, uint64_t fh, struct target *target)
+{
+	*target = (struct target){ 0 };
+	if (fh != FS_NO_FH) {
+		target->file = file_get_of_node(fs, fh, nodeid);
+		if (!target->file.slot)
+			return -EBADF;
+		target->fd = target->file.slot->fd;
+		target->real = true;
+		target->submount = target->file.slot->flags & HANDLE_SUBMOUNT;
+		target->backing = target->file.slot->backing;
+		return 0;
+	}
+	target->node = node_get(fs, nodeid);
+	if (!target->node.slot)
+		return -ESTALE;
+	target->fd = target->node.slot->fd;
+	target->submount = target->node.slot->flags & INODE_SUBMOUNT;
+	target->backing = target->node.slot->backing;
+	return 0;
+}
+
+static int target_attr(struct fs *fs, const struct target *target, struct fs_attr *ret_attr)
+{
+	struct statx stx;
+	int r = fs_statx(target->fd, "", &stx);
+
+	if (r < 0)
+		return r;
+	ret_attr->stx = stx;
+	ret_attr->submount = target->submount && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs_attr *ret_attr)
+{
+	CLEANUP(target_put) struct target target;
+	int r = target_get(thread->fs, nodeid, fh, &target);
+
+	if (r < 0)
+		return r;
+	fs_may_block_on(thread, target.backing);
+	return target_attr(thread->fs, &target, ret_attr);
+}
+
+/* ---- Changes ---- */
+
+static int change_owner(const struct target *target, const struct fs_setattr *set)
+{
+	uid_t uid = set->set_uid ? set->uid : (uid_t)-1;
+	gid_t gid = set->set_gid ? set->gid : (gid_t)-1;
+	int r = neg_errno(fchownat(target->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+
+	/* An id that is not mapped here is one that may not be given away to. */
+	return r == -EINVAL ? -EPERM : r;
+}
+
+static int change_mode(struct fs *fs, const struct target *target, uint32_t mode)
+{
+	struct fd_name name = fd_name(target->fd);
+
+	mode &= ~(uint32_t)S_IFMT;
+	if (target->real)
+		return neg_errno(fchmod(target->fd, mode));
+	return neg_errno(fchmodat(fs->proc_self_fd, name.text, mode, 0));
+}
+
+static int truncate_fd(int fd, uint64_t size, bool kill_suidgid)
+{
+	cleanup_creds struct creds_scope scope = { 0 };
+	int r = kill_suidgid ? creds_drop_fsetid(&scope) : 0;
+
+	return r < 0 ? r : neg_errno(ftruncate(fd, (off_t)size));
+}
+
+static int change_size(struct fs *fs, const struct target *target, const struct fs_setattr *set)
+{
+	cleanup_fd int fd = -1;
+
+	if (set->size > INT64_MAX)
+		return -EINVAL;
+	if (target->real)
+		return truncate_fd(target->fd, set->size, set->kill_suidgid);
+	if (target->node.slot->type == S_IFDIR)
+		return -EISDIR;
+	if (target->node.slot->type != S_IFREG)
+		return -EINVAL;
+	fd = fd_reopen(fs->proc_self_fd, target->fd, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	return truncate_fd(fd, set->size, set->kill_suidgid);
+}
+
+static int change_times(const struct target *target, const struct fs_setattr *set)
+{
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_nsec = UTIME_OMIT },
+	};
+
+	if (set->set_atime)
+		times[0] = set->atime;
+	if (set->atime_now)
+		times[0].tv_nsec = UTIME_NOW;
+	if (set->set_mtime)
+		times[1] = set->mtime;
+	if (set->mtime_now)
+		times[1].tv_nsec = UTIME_NOW;
+	return neg_errno(utimensat(target->fd, "", times, AT_EMPTY_PATH));
+}
+
+/* Two of the values that utimensat(2) would take have a meaning of their own. */
+static bool valid_times(const struct fs_setattr *set)
+{
+	const long limit = 1000000000;
+
+	if (set->set_atime && !set->atime_now &&
+	    (set->atime.tv_nsec < 0 || set->atime.tv_nsec >= limit))
+		return false;
+	return !set->set_mtime || set->mtime_now ||
+	       (set->mtime.tv_nsec >= 0 && set->mtime.tv_nsec < limit);
+}
+
+/*
+ * As one change on Linux looks from outside: a new owner or size drops set-id bits unless the mode
+ * comes with it, so the mode follows; times come last because everything else moves them. The
+ * owner goes first, being refused most often.
+ */
+static int change_all(struct fs *fs, const struct target *target, const struct fs_setattr *set)
+{
+	int r = 0;
+
+	if (set->set_uid || set->set_gid)
+		r = change_owner(target, set);
+	if (r == 0 && set->set_size)
+		r = change_size(fs, target, set);
+	if (r == 0 && set->set_mode)
+		r = change_mode(fs, target, set->mode);
+	if (r == 0 && (set->set_atime || set->set_mtime || set->atime_now || set->mtime_now))
+		r = change_times(target, set);
+	return r;
+}
+
+int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setattr *set,
+	       struct fs_attr *ret_attr)
+{
+	CLEANUP(target_put) struct target target;
+	int r = target_get(thread->fs, nodeid, set->fh, &target);
+
+	if (r < 0)
+		return r;
+	if (!valid_times(set))
+		return -EINVAL;
+	if (thread->fs->readonly)
+		return -EROFS;
+	fs_may_block_on(thread, target.backing);
+	r = change_all(thread->fs, &target, set);
+	return r < 0 ? r : target_attr(thread->fs, &target, ret_attr);
+}
+
+/* ---- Access ---- */
+
+/* By the mode bits; no guest that leaves permissions to its own kernel asks this. */
+static bool mode_allows(const struct statx *stx, const struct fs_caller *caller, uint32_t mask)
+{
+	uint32_t bits = stx->stx_mode;
+
+	if (!caller->uid)
+		return !(mask & X_OK) || S_ISDIR(bits) || bits & 0111;
+	if (caller->uid == stx->stx_uid)
+		bits >>= 6;
+	else if (caller->gid == stx->stx_gid ||
+		 (caller->has_group && caller->group == stx->stx_gid))
+		bits >>= 3;
+	return (bits & mask) == mask;
+}
+
+int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+	      uint32_t mask)
+{
+	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	struct statx stx;
+	int r;
+
+	if (!node.slot)
+		return -ESTALE;
+	if (mask & ~(uint32_t)(R_OK | W_OK | X_OK))
+		return -EINVAL;
+	fs_may_block_on(thread, node.slot->backing);
+	r = fs_statx(node.slot->fd, "", &stx);
+	if (r < 0)
+		return r;
+	if (thread->fs->readonly && mask & W_OK)
+		return -EROFS;
+	return mode_allows(&stx, caller, mask) ? 0 : -EACCES;
+}

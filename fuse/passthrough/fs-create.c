@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New names: mknod, mkdir, symlink, link, create.
+ *
+ * What is made belongs to the guest's caller because the thread that makes it has become that
+ * caller for the moment. The process has no umask; a guest has applied its own, or sends it along.
+ */
+#include "fuse/passthrough/fs-internal.h"
+
+#include <fcntl.h>
+
+#include "fuse/passthrough/creds.h"
+
+/* Groups that did not come with the request cannot be checked again here. */
+static unsigned int keep_for_groups(const struct fs *fs)
+{
+	bool sent = __atomic_load_n(&fs->groups_sent, __ATOMIC_RELAXED);
+
+	return sent ? 0 : CREDS_KEEP_DAC_OVERRIDE;
+}
+
+/* The checks that all creating operations share. */
+static int may_create(struct fs_thread *thread, const struct node_ref *dir, const char *name)
+{
+	if (!dir->slot)
+		return -ESTALE;
+	if (!fs_name_ok(name))
+		return -EINVAL;
+	if (thread->fs->readonly)
+		return -EROFS;
+	fs_may_block_on(thread, dir->slot->backing);
+	return 0;
+}
+
+static int lookup_new(struct fs *fs, const struct node_ref *dir, const char *name,
+		      struct fs_entry *ret_entry)
+{
+	const struct lookup_dir in = { dir->slot, dir->slot->fd };
+
+	return fs_lookup_in(fs, &in, name, false, ret_entry);
+}
+
+/* ---- Nodes without an open file ---- */
+
+static int make_symlink(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
+			const char *target)
+{
+	cleanup_creds struct creds_scope scope;
+	int r = creds_become(&scope, caller, keep_for_groups(fs));
+
+	return r < 0 ? r : neg_errno(symlinkat(target, dir_fd, name));
+}
+
+int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       const char *name, const char *target, struct fs_entry *ret_entry)
+{
+	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	int r = may_create(thread, &dir, name);
+
+	if (r < 0)
+		return r;
+	r = make_symlink(thread->fs, caller, dir.slot->fd, name, target);
+	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+}
+
+static int make_node(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
+		     uint32_t mode, uint32_t rdev)
+{
+	bool device = S_ISCHR(mode) || S_ISBLK(mode);
+	/* The guest's kernel has asked its caller for the right to make devices. */
+	unsigned int keep = keep_for_groups(fs) | (device ? CREDS_KEEP_MKNOD : 0);
+	cleanup_creds struct creds_scope scope;
+	int r = creds_become(&scope, caller, keep);
+
+	return r < 0 ? r : neg_errno(mknodat(dir_fd, name, mode, rdev));
+}
+
+int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry)
+{
+	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	int r = may_create(thread, &dir, name);
+
+	if (r < 0)
+		return r;
+	r = make_node(thread->fs, caller, dir.slot->fd, name, mode, rdev);
+	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+}
+
+static int make_dir(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
+		    uint32_t mode)
+{
+	cleanup_creds struct creds_scope scope;
+	int r = creds_become(&scope, caller, keep_for_groups(fs));
+
+	return r < 0 ? r : neg_errno(mkdirat(dir_fd, name, mode & ~(uint32_t)S_IFMT));
+}
+
+int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, struct fs_entry *ret_entry)
+{
+	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	int r = may_create(thread, &dir, name);
+
+	if (r < 0)
+		return r;
+	r = make_dir(thread->fs, caller, dir.slot->fd, name, mode);
+	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+}
+
+/* ---- Another name for a known node ---- */
+
+int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, const char *new_name,
+	    struct fs_entry *ret_entry)
+{
+	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref dir = node_get(thread->fs, new_parent);
+	struct fs *fs = thread->fs;
+	struct fd_name source;
+	struct statx stx;
+	int r = node.slot ? may_create(thread, &dir, new_name) : -ESTALE;
+
+	if (r < 0)
+		return r;
+	/* The magic link is the only one followed: a symbolic link is linked itself. */
+	source = fd_name(node.slot->fd);
+	r = neg_errno(
+		linkat(fs->proc_self_fd, source.text, dir.slot->fd, new_name, AT_SYMLINK_FOLLOW));
+	if (r < 0)
+		return r;
+	r = fs_statx(node.slot->fd, "", &stx);
+	if (r < 0)
+		return r;
+	r = itab_lookup_again(&fs->inodes, node.slot);
+	if (r < 0)
+		return r;
+	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, &stx, ret_entry);
+	return 0;
+}
+
+/* ---- Create and open in one ---- */
+
+static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
+		     uint32_t mode, int flags)
+{
+	cleanup_creds struct creds_scope scope;
+	int r = creds_become(&scope, caller, keep_for_groups(fs));
+
+	if (r < 0)
+		return r;
+	return neg_errno(openat(dir_fd, name,
+				flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+				mode & ~(uint32_t)S_IFMT));
+}
+
+/* The open, on a node whose lookup is given back when there will be no reply to carry it. */
+static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid,
+		      const struct fs_entry *entry, struct fs_opened *ret_opened)
+{
+	cleanup_node struct node_ref node = node_get(fs, entry->nodeid);
+	int r = -ESTALE;
+
+	if (node.slot)
+		r = fs_open_node(fs, node.slot, flags, kill_suidgid, ret_opened);
+	if (r < 0)
+		itab_forget(&fs->inodes, entry->nodeid, 1);
+	return r;
+}
+
+static int open_existing(struct fs *fs, const struct node_ref *dir, const char *name,
+			 uint32_t flags, bool kill_suidgid, struct fs_entry *ret_entry,
+			 struct fs_opened *ret_opened)
+{
+	const struct lookup_dir in = { dir->slot, dir->slot->fd };
+	struct fs_entry entry;
+	int r = fs_lookup_in(fs, &in, name, true, &entry);
+
+	if (r < 0)
+		return r;
+	r = open_entry(fs, flags, kill_suidgid, &entry, ret_opened);
+	if (r == 0)
+		*ret_entry = entry;
+	return r;
+}
+
+/* Node and handle of a file just made; `new_fd` is taken. Its name is not looked at again. */
+static int add_created(struct fs *fs, const struct node_ref *dir, int new_fd, uint32_t flags,
+		       struct fs_entry *ret_entry, struct fs_opened *ret_opened)
+{
+	cleanup_fd int fd = new_fd;
+	const struct lookup_dir in = { dir->slot, dir->slot->fd };
+	cleanup_node struct node_ref node = { fs, NULL };
+	struct fs_entry entry;
+	int r = fd_reopen(fs->proc_self_fd, fd, O_PATH);
+
+	if (r < 0)
+		return r;
+	r = fs_lookup_fd(fs, &in, r, &entry);
+	if (r < 0)
+		return r;
+	node.slot = itab_get(&fs->inodes, entry.nodeid);
+	r = node.slot ? fs_add_file(fs, node.slot, flags, take_fd(&fd), ret_opened) : -ESTALE;
+	if (r < 0)
+		itab_forget(&fs->inodes, entry.nodeid, 1);
+	else
+		*ret_entry = entry;
+	return r;
+}
+
+int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
+	      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
+{
+	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	struct fs *fs = thread->fs;
+	int host_flags;
+	int r = may_create(thread, &dir, name);
+
+	if (r < 0)
+		return r;
+	r = fs_host_flags(fs, flags, &host_flags);
+	if (r < 0)
+		return r;
+	/* Between the two ways the name may come or go, so the first is tried once more. */
+	for (int i = 0; i < 2; i++) {
+		r = make_file(fs, caller, dir.slot->fd, name, mode, host_flags);
+		if (r >= 0)
+			return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
+		if (r != -EEXIST || flags & GUEST_O_EXCL)
+			return r;
+		r = open_existing(fs, &dir, name, flags, kill_suidgid, ret_entry, ret_opened);
+		if (r != -ENOENT)
+			return r;
+	}
+	return r;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the fs-*.c files share: the file system object, pinned nodes and handles, statx.
+ */
+#ifndef FUSE_PASSTHROUGH_FS_INTERNAL_H
+#define FUSE_PASSTHROUGH_FS_INTERNAL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "fuse/passthrough/fs.h"
+#include "fuse/passthrough/handle-table.h"
+#include "fuse/passthrough/inode-fd.h"
+#include "fuse/passthrough/inode-table.h"
+
+struct fs {
+	int proc_self_fd; /* owned */
+	enum fs_cache cache;
+	bool readonly;
+	bool allow_direct_io;
+	bool groups_sent; /* atomic; negotiated */
+	bool submounts;	  /* atomic; negotiated */
+	struct inode_table inodes;
+	struct handle_table handles;
+};
+
+/* ---- Pinned for a scope ---- */
+
+struct node_ref {
+	struct fs *fs;
+	struct inode_slot *slot; /* NULL: unknown or stale */
+};
+
+static inline struct node_ref node_get(struct fs *fs, uint64_t nodeid)
+{
+	return (struct node_ref){ fs, itab_get(&fs->inodes, nodeid) };
+}
+
+static inline void node_put(struct node_ref *ref)
+{
+	if (ref->slot)
+		itab_put(&ref->fs->inodes, ref->slot);
+	ref->slot = NULL;
+}
+
+struct file_ref {
+	struct fs *fs;
+	struct handle_slot *slot; /* NULL: no such handle */
+};
+
+static inline struct file_ref file_get(struct fs *fs, uint64_t fh, enum handle_kind kind)
+{
+	return (struct file_ref){ fs, htab_get(&fs->handles, fh, kind) };
+}
+
+static inline void file_put(struct file_ref *ref)
+{
+	if (ref->slot)
+		htab_put(&ref->fs->handles, ref->slot);
+	ref->slot = NULL;
+}
+
+#define cleanup_node CLEANUP(node_put)
+#define cleanup_file CLEANUP(file_put)
+
+/* A handle of any kind, if it was opened from this node; otherwise an empty reference. */
+struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid);
+
+/* ---- Helpers ---- */
+
+/* A single component. The decoder has seen to it; this keeps it true for every other caller. */
+bool fs_name_ok(const char *name);
+
+/* At most once per request: the next system call may take long. */
+static inline void fs_may_block(struct fs_thread *thread)
+{
+	if (thread->about_to_block)
+		thread->about_to_block(thread);
+}
+
+/* The same for calls that take long only where the file system is remote. */
+static inline void fs_may_block_on(struct fs_thread *thread, uint8_t backing)
+{
+	if (backing == BACKING_REMOTE)
+		fs_may_block(thread);
+}
+
+/* One statx(2) with all that an attribute or an identity needs. */
+int fs_statx(int dirfd, const char *name, struct statx *ret_stx);
+void fs_seen_from(const struct statx *stx, struct inode_seen *ret_seen);
+
+/* ---- Lookups ---- */
+
+/* A directory that names are looked up in. */
+struct lookup_dir {
+	const struct inode_slot *slot; /* pinned */
+	int fd;			       /* its O_PATH or a real descriptor */
+};
+
+/*
+ * Adds a lookup to `name`. `expect_known` says which way is probably shorter, and only that:
+ * asking by name first, or opening first.
+ */
+int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, bool expect_known,
+		 struct fs_entry *ret_entry);
+
+/*
+ * Adds a lookup to what `path_fd` (O_PATH, taken also on failure) refers to, found in `dir`.
+ */
+int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
+		 struct fs_entry *ret_entry);
+
+/* Fills the entry of a node whose lookup has been counted. */
+void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
+		   const struct statx *stx, struct fs_entry *ret_entry);
+
+/* ---- Opens ---- */
+
+/* open(2) flags from the guest, as x86 has them whatever we run on. */
+#define GUEST_O_ACCMODE 00000003u
+#define GUEST_O_EXCL	00000200u
+#define GUEST_O_TRUNC	00001000u
+#define GUEST_O_APPEND	00002000u
+#define GUEST_O_DSYNC	00010000u
+#define GUEST_O_DIRECT	00040000u
+#define GUEST_O_SYNC	04010000u
+
+/* What of the guest's open flags reaches the host. -EINVAL or -EROFS when they cannot be had. */
+int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);
+
+/* As fs_open(), of a pinned node. */
+int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
+		 struct fs_opened *ret_opened);
+
+/* A new handle for an open file; `fd` is taken, also on failure. */
+int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
+		struct fs_opened *ret_opened);
+
+#endif

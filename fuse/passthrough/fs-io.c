@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * File data: read, write, lseek, fallocate, copy_file_range.
+ *
+ * A short read tells the guest that the file ends there, and it believes that. So a read goes on
+ * until it has everything, or until the kernel says with a result of 0 that this is the end.
+ */
+#include "fuse/passthrough/fs-internal.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
+
+#include "base/iov.h"
+#include "fuse/passthrough/creds.h"
+
+/* ---- Read ---- */
+
+struct read_run {
+	const struct iovec *iov;
+	unsigned int n_iov;
+	int fd;
+	uint64_t offset;
+	size_t done;
+	size_t total;
+};
+
+/* What is left after a first part; its iovecs need a copy, which the usual read does not pay. */
+static __attribute__((__noinline__)) ssize_t read_rest(const struct read_run *run, int rwf)
+{
+	struct iovec part[256];
+	struct iov_cursor cur;
+	unsigned int n;
+	size_t len;
+
+	iov_cursor_init(&cur, run->iov, run->n_iov);
+	iov_skip(&cur, run->done);
+	n = iov_slice(&cur, run->total - run->done, part, ARRAY_SIZE(part), &len);
+	return neg_errno(preadv2(run->fd, part, (int)n, (off_t)(run->offset + run->done), rwf));
+}
+
+static ssize_t read_next(const struct read_run *run, int rwf)
+{
+	if (run->done)
+		return read_rest(run, rwf);
+	return neg_errno(preadv2(run->fd, run->iov, (int)MIN(run->n_iov, (unsigned int)IOV_MAX),
+				 (off_t)run->offset, rwf));
+}
+
+/*
+ * Reads until all is there, the file ends, or (with RWF_NOWAIT) the kernel would have to wait:
+ * -EAGAIN, and the run can be continued. After a first part an error is still an error: the guest
+ * would take the part for the whole file.
+ */
+static ssize_t read_run(struct read_run *run, int rwf)
+{
+	while (run->done < run->total) {
+		ssize_t r = read_next(run, rwf);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			break;
+		run->done += (size_t)r;
+	}
+	return (ssize_t)run->done;
+}
+
+static bool may_read_nowait(const struct fs_thread *thread, const struct handle_slot *slot)
+{
+	return thread->about_to_block && slot->backing == BACKING_LOCAL &&
+	       !(slot->flags & HANDLE_DIRECT) &&
+	       !__atomic_load_n(&slot->no_nowait, __ATOMIC_RELAXED);
+}
+
+/* Direct reads end at odd sizes only at the end of the file, and cannot start there. */
+static ssize_t read_direct(struct read_run *run)
+{
+	return read_next(run, 0);
+}
+
+ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
+		unsigned int n_iov)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	struct handle_slot *slot = file.slot;
+	struct read_run run = { .iov = iov, .n_iov = n_iov, .offset = offset };
+	ssize_t r;
+
+	if (!slot)
+		return -EBADF;
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	for (unsigned int i = 0; i < n_iov; i++)
+		run.total += iov[i].iov_len;
+	run.fd = slot->fd;
+	if (may_read_nowait(thread, slot)) {
+		r = read_run(&run, RWF_NOWAIT);
+		if (r != -EAGAIN && r != -EOPNOTSUPP)
+			return r;
+		if (r == -EOPNOTSUPP)
+			__atomic_store_n(&slot->no_nowait, 1, __ATOMIC_RELAXED);
+	}
+	if (slot->backing != BACKING_MEMORY)
+		fs_may_block(thread);
+	return slot->flags & HANDLE_DIRECT ? read_direct(&run) : read_run(&run, 0);
+}
+
+/* ---- Write ---- */
+
+/* More than one call takes only for more iovecs than one call may have. */
+static ssize_t write_all(int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset,
+			 int rwf)
+{
+	size_t done = 0;
+
+	do {
+		unsigned int n = MIN(n_iov, (unsigned int)IOV_MAX);
+		size_t len = 0;
+		ssize_t r;
+
+		r = neg_errno(pwritev2(fd, iov, (int)n, (off_t)(offset + done), rwf));
+		if (r < 0)
+			return done ? (ssize_t)done : r;
+		done += (size_t)r;
+		if (n == n_iov)
+			break;
+		for (unsigned int i = 0; i < n; i++)
+			len += iov[i].iov_len;
+		if ((size_t)r < len)
+			break;
+		iov += n;
+		n_iov -= n;
+	} while (offset + done <= INT64_MAX);
+	return (ssize_t)done;
+}
+
+ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
+		 unsigned int n_iov)
+{
+	cleanup_creds struct creds_scope scope = { 0 };
+	cleanup_file struct file_ref file = file_get(thread->fs, write->fh, HANDLE_FILE);
+	bool append;
+	int r;
+
+	if (!file.slot)
+		return -EBADF;
+	if (write->offset > INT64_MAX)
+		return -EINVAL;
+	if (thread->fs->readonly)
+		return -EROFS;
+	if (file.slot->backing == BACKING_REMOTE || file.slot->flags & HANDLE_DIRECT)
+		fs_may_block(thread);
+	if (write->kill_suidgid) {
+		r = creds_drop_fsetid(&scope);
+		if (r < 0)
+			return r;
+	}
+	append = file.slot->flags & HANDLE_APPEND && !write->from_cache;
+	return write_all(file.slot->fd, iov, n_iov, write->offset, append ? RWF_APPEND : 0);
+}
+
+/* ---- Extents ---- */
+
+int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
+		 uint64_t length)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+
+	if (!file.slot)
+		return -EBADF;
+	if (mode > INT32_MAX || offset > INT64_MAX || length > INT64_MAX)
+		return -EINVAL;
+	if (thread->fs->readonly)
+		return -EROFS;
+	fs_may_block(thread);
+	return neg_errno(fallocate(file.slot->fd, (int)mode, (off_t)offset, (off_t)length));
+}
+
+int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+
+	if (!file.slot)
+		return -EBADF;
+	if (whence > SEEK_HOLE || offset > INT64_MAX)
+		return -EINVAL;
+	fs_may_block_on(thread, file.slot->backing);
+	return neg_errno((int64_t)lseek(file.slot->fd, (off_t)offset, (int)whence));
+}
+
+ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
+{
+	cleanup_file struct file_ref in = file_get(thread->fs, copy->fh_in, HANDLE_FILE);
+	cleanup_file struct file_ref out = file_get(thread->fs, copy->fh_out, HANDLE_FILE);
+	off_t offset_in = (off_t)copy->offset_in;
+	off_t offset_out = (off_t)copy->offset_out;
+
+	/* The descriptor has no O_APPEND for the kernel to refuse. */
+	if (!in.slot || !out.slot || out.slot->flags & HANDLE_APPEND)
+		return -EBADF;
+	if (copy->flags || copy->offset_in > INT64_MAX || copy->offset_out > INT64_MAX)
+		return -EINVAL;
+	if (thread->fs->readonly)
+		return -EROFS;
+	fs_may_block(thread);
+	return neg_errno(copy_file_range(in.slot->fd, &offset_in, out.slot->fd, &offset_out,
+					 (size_t)copy->length, 0));
+}

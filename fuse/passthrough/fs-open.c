@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open files: open, release, flush, fsync, and what the guest may cache of them.
+ *
+ * Only regular files are opened here, through /proc/self/fd of the node's O_PATH descriptor whose
+ * type is known, so that nothing a guest or a host process does to names can lead elsewhere.
+ */
+#include "fuse/passthrough/fs-internal.h"
+
+#include <fcntl.h>
+
+#include "fuse/passthrough/creds.h"
+
+/* O_APPEND is not passed on: write-back has to hit its offsets, other writes ask for it each. */
+int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
+{
+	uint32_t access = guest_flags & GUEST_O_ACCMODE;
+	int flags;
+
+	if (access == GUEST_O_ACCMODE)
+		return -EINVAL;
+	if (fs->readonly && (access || guest_flags & GUEST_O_TRUNC))
+		return -EROFS;
+	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : O_RDWR;
+	if (guest_flags & GUEST_O_TRUNC)
+		flags |= O_TRUNC;
+	if ((guest_flags & GUEST_O_SYNC) == GUEST_O_SYNC)
+		flags |= O_SYNC;
+	else if (guest_flags & GUEST_O_DSYNC)
+		flags |= O_DSYNC;
+	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
+		flags |= O_DIRECT;
+	*ret_flags = flags;
+	return 0;
+}
+
+static void cache_hints(const struct fs *fs, struct fs_opened *opened)
+{
+	opened->direct_io = fs->cache == FS_CACHE_NEVER || fs->cache == FS_CACHE_METADATA;
+	opened->parallel_direct_writes = opened->direct_io;
+	opened->keep_cache = fs->cache == FS_CACHE_ALWAYS;
+	opened->cache_dir = false;
+}
+
+int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
+		struct fs_opened *ret_opened)
+{
+	struct handle_new file = {
+		.nodeid = itab_nodeid(&fs->inodes, slot),
+		.fd = fd,
+		.kind = HANDLE_FILE,
+		.backing = slot->backing,
+	};
+	int r;
+
+	if (guest_flags & GUEST_O_APPEND)
+		file.flags |= HANDLE_APPEND;
+	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
+		file.flags |= HANDLE_DIRECT;
+	if (slot->flags & INODE_SUBMOUNT)
+		file.flags |= HANDLE_SUBMOUNT;
+	r = htab_add(&fs->handles, &file, &ret_opened->fh);
+	if (r < 0)
+		return r;
+	cache_hints(fs, ret_opened);
+	return 0;
+}
+
+/* A share that is read only should not get new access times either, where we may avoid it. */
+static int open_quietly(const struct fs *fs, int path_fd, int flags)
+{
+	int fd = -EPERM;
+
+	if (fs->readonly)
+		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_NOATIME);
+	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
+}
+
+static int open_regular(const struct fs *fs, int path_fd, int flags, bool append, bool drop_ids)
+{
+	cleanup_creds struct creds_scope scope = { 0 };
+	int fd;
+	int r = drop_ids ? creds_drop_fsetid(&scope) : 0;
+
+	if (r < 0)
+		return r;
+	fd = open_quietly(fs, path_fd, flags);
+	/* A file with the append-only attribute is writable in no other way. */
+	if (fd == -EPERM && append)
+		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_APPEND);
+	return fd;
+}
+
+static int type_error(uint16_t type)
+{
+	if (type == S_IFDIR)
+		return -EISDIR;
+	return type == S_IFLNK ? -ELOOP : -EBADF;
+}
+
+int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
+		 struct fs_opened *ret_opened)
+{
+	bool drop_ids = kill_suidgid && flags & GUEST_O_TRUNC;
+	int host_flags;
+	int r;
+
+	if (slot->type != S_IFREG)
+		return type_error(slot->type);
+	r = fs_host_flags(fs, flags, &host_flags);
+	if (r < 0)
+		return r;
+	r = open_regular(fs, slot->fd, host_flags, flags & GUEST_O_APPEND, drop_ids);
+	return r < 0 ? r : fs_add_file(fs, slot, flags, r, ret_opened);
+}
+
+int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
+	    struct fs_opened *ret_opened)
+{
+	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+
+	if (!node.slot)
+		return -ESTALE;
+	fs_may_block_on(thread, node.slot->backing);
+	return fs_open_node(thread->fs, node.slot, flags, kill_suidgid, ret_opened);
+}
+
+static int release_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
+
+	if (!file.slot)
+		return -EBADF;
+	fs_may_block_on(thread, file.slot->backing);
+	return htab_release(file.slot);
+}
+
+int fs_release(struct fs_thread *thread, uint64_t fh)
+{
+	return release_handle(thread, fh, HANDLE_FILE);
+}
+
+int fs_releasedir(struct fs_thread *thread, uint64_t fh)
+{
+	return release_handle(thread, fh, HANDLE_DIR);
+}
+
+/* Closing a copy of the descriptor makes a remote file system write back and report. */
+int fs_flush(struct fs_thread *thread, uint64_t fh)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	int copy;
+
+	if (!file.slot)
+		return -EBADF;
+	if (file.slot->backing != BACKING_REMOTE)
+		return 0;
+	fs_may_block(thread);
+	copy = fcntl(file.slot->fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	return neg_errno(close(copy));
+}
+
+static int sync_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind, bool datasync)
+{
+	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
+
+	if (!file.slot)
+		return -EBADF;
+	fs_may_block(thread);
+	return neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
+}
+
+int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync)
+{
+	return sync_handle(thread, fh, HANDLE_FILE, datasync);
+}
+
+int fs_fsyncdir(struct fs_thread *thread, uint64_t fh, bool datasync)
+{
+	return sync_handle(thread, fh, HANDLE_DIR, datasync);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file system object: its life, and what concerns it as a whole.
+ */
+#include "fuse/passthrough/fs-internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t fs_inode_section_bytes(uint32_t max_inodes)
+{
+	return itab_section_bytes(max_inodes);
+}
+
+size_t fs_handle_section_bytes(uint32_t max_handles)
+{
+	return htab_section_bytes(max_handles);
+}
+
+/* ---- Life ---- */
+
+static int add_root(struct fs *fs, int *root_fd)
+{
+	enum backing backing = backing_of(*root_fd);
+	struct inode_seen seen;
+	struct statx stx;
+	int r = fs_statx(*root_fd, "", &stx);
+
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(stx.stx_mode))
+		return -ENOTDIR;
+	fs_seen_from(&stx, &seen);
+	r = itab_set_root(&fs->inodes, &seen, take_fd(root_fd), (uint8_t)backing);
+	/* The arena of a predecessor has its root, on the same directory, already. */
+	return r == -EEXIST ? 0 : r;
+}
+
+static int init_tables(struct fs *fs, const struct fs_options *options, struct arena *arena)
+{
+	int r;
+
+	if (!options->max_inodes || !options->max_handles ||
+	    arena->size[ARENA_INODES] < itab_section_bytes(options->max_inodes) ||
+	    arena->size[ARENA_HANDLES] < htab_section_bytes(options->max_handles))
+		return -EINVAL;
+	r = itab_init(&fs->inodes, arena_section(arena, ARENA_INODES), options->max_inodes);
+	if (r < 0)
+		return r;
+	r = htab_init(&fs->handles, arena_section(arena, ARENA_HANDLES), options->max_handles);
+	if (r < 0)
+		itab_deinit(&fs->inodes);
+	return r;
+}
+
+int fs_new(const struct fs_options *options, struct arena *arena, struct fs **ret_fs)
+{
+	cleanup_fd int root_fd = options->root_fd;
+	cleanup_fd int proc_self_fd = options->proc_self_fd;
+	cleanup_free struct fs *fs = NULL;
+	int r;
+
+	fs = aligned_alloc(_Alignof(struct fs), sizeof(*fs));
+	if (!fs)
+		return -ENOMEM;
+	memset(fs, 0, sizeof(*fs));
+	fs->cache = options->cache;
+	fs->readonly = options->readonly;
+	fs->allow_direct_io = options->allow_direct_io;
+	r = init_tables(fs, options, arena);
+	if (r < 0)
+		return r;
+	fs->proc_self_fd = take_fd(&proc_self_fd);
+	r = add_root(fs, &root_fd);
+	if (r < 0) {
+		fs_free(take_ptr(fs));
+		return r;
+	}
+	*ret_fs = take_ptr(fs);
+	return 0;
+}
+
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	htab_release_all(&fs->handles);
+	itab_forget_all(&fs->inodes, true);
+	htab_deinit(&fs->handles);
+	itab_deinit(&fs->inodes);
+	fd_close(&fs->proc_self_fd);
+	free(fs);
+}
+
+/*
+ * A lookup or open that runs at the same time may add its result behind the scan. It then stays
+ * until the next reset; the guest has no key to it and the tables have their caps.
+ */
+void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
+{
+	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
+	htab_release_all(&fs->handles);
+	itab_forget_all(&fs->inodes, false);
+}
+
+int fs_thread_init(struct fs_thread *thread, struct fs *fs)
+{
+	thread->fs = fs;
+	return 0;
+}
+
+/* ---- Shared helpers ---- */
+
+bool fs_name_ok(const char *name)
+{
+	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
+		return false;
+	return name[0] && !strchr(name, '/');
+}
+
+int fs_statx(int dirfd, const char *name, struct statx *ret_stx)
+{
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name[0] ? 0 : AT_EMPTY_PATH);
+
+	return neg_errno(
+		statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, ret_stx));
+}
+
+void fs_seen_from(const struct statx *stx, struct inode_seen *ret_seen)
+{
+	*ret_seen = (struct inode_seen){
+		.id.dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor,
+		.id.mnt_id = stx->stx_mask & STATX_MNT_ID ? stx->stx_mnt_id : 0,
+		.id.ino = stx->stx_ino,
+		.type = stx->stx_mode & S_IFMT,
+	};
+	if (stx->stx_mask & STATX_BTIME)
+		ret_seen->birth = (uint64_t)stx->stx_btime.tv_sec * 1000000000u +
+				  stx->stx_btime.tv_nsec;
+}
+
+struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid)
+{
+	struct file_ref ref = file_get(fs, fh, HANDLE_FILE);
+
+	if (!ref.slot)
+		ref = file_get(fs, fh, HANDLE_DIR);
+	if (ref.slot && ref.slot->nodeid != nodeid)
+		file_put(&ref);
+	return ref;
+}
+
+/* ---- The whole file system ---- */
+
+int fs_statfs(struct fs_thread *thread, uint64_t nodeid, struct statvfs *ret_statfs)
+{
+	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+
+	if (!node.slot)
+		return -ESTALE;
+	fs_may_block_on(thread, node.slot->backing);
+	return neg_errno(fstatvfs(node.slot->fd, ret_statfs));
+}
+
+int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
+{
+	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_fd int fd = -1;
+
+	if (!node.slot)
+		return -ESTALE;
+	if (node.slot->type != S_IFDIR && node.slot->type != S_IFREG)
+		return -EBADF;
+	fs_may_block(thread);
+	fd = fd_reopen(thread->fs->proc_self_fd, node.slot->fd, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	return neg_errno(syncfs(fd));
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shared file system: every operation a guest can ask for, in plain C arguments, on the host
+ * directory tree. No wire types, no rings.
+ *
+ * Keys: a nodeid or fh is slot index + generation in the state arena and is checked on every use;
+ * an unknown or stale nodeid is -ESTALE, an unknown fh -EBADF. The root is FS_ROOT_ID and is
+ * never forgotten. Names are single path components that the decoder has checked (no '/', no
+ * NUL, not empty, not "." or "..", at most NAME_MAX bytes).
+ *
+ * Results: 0, a count, or -errno as the host's system call gave it. `ret_` arguments are written
+ * only on success. All functions except those under "Life" may be called from any number of
+ * threads at once, each with its own struct fs_thread. Symbolic links are never followed, special
+ * files never opened, and nothing outside the tree is reached.
+ */
+#ifndef FUSE_PASSTHROUGH_FS_H
+#define FUSE_PASSTHROUGH_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/arena.h"
+
+#define FS_ROOT_ID 1u
+
+struct fs;
+
+/* ---- Life: one control thread ---- */
+
+enum fs_cache {
+	FS_CACHE_AUTO,
+	FS_CACHE_ALWAYS,
+	FS_CACHE_NEVER,
+	FS_CACHE_METADATA,
+};
+
+struct fs_options {
+	int root_fd;	      /* O_PATH of the shared directory; taken */
+	int proc_self_fd;     /* O_PATH of /proc/self/fd; taken */
+	enum fs_cache cache;  /* decides the open hints */
+	bool readonly;	      /* every modifying operation is -EROFS */
+	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
+	uint32_t max_inodes;  /* above: -ENFILE */
+	uint32_t max_handles; /* above: -ENFILE */
+};
+
+/* Bytes that fs_new() needs in the sections ARENA_INODES and ARENA_HANDLES. */
+size_t fs_inode_section_bytes(uint32_t max_inodes);
+size_t fs_handle_section_bytes(uint32_t max_handles);
+
+/* `arena` is borrowed and must outlive the fs. Both fds in `options` are taken, also on failure. */
+int fs_new(const struct fs_options *options, struct arena *arena, struct fs **ret_fs);
+
+/* No request may be running. Accepts NULL. */
+void fs_free(struct fs *fs);
+
+/*
+ * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
+ * matters; otherwise they run with CAP_DAC_OVERRIDE kept, since the guest has already checked.
+ */
+struct fs_negotiated {
+	bool groups_sent;
+	bool submounts;
+};
+
+/*
+ * Forgets every inode and closes every handle, for INIT, DESTROY and device reset. Safe while
+ * requests run: they finish on what they hold.
+ */
+void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated);
+
+/* ---- Per thread ---- */
+
+#define FS_DIRBUF_BYTES 65536u
+
+struct fs_thread {
+	struct fs *fs; /* borrowed */
+	/*
+	 * Called at most once per request, before the first system call that may take long, so that
+	 * the caller can let another thread go on with the queue. May be NULL.
+	 */
+	void (*about_to_block)(struct fs_thread *thread);
+	/* Room for getdents64(2); the owner allocates it once per thread. */
+	char dirbuf[FS_DIRBUF_BYTES] __attribute__((__aligned__(8)));
+};
+
+/* Once per thread, before its first request: unshares what per-thread path calls need. */
+int fs_thread_init(struct fs_thread *thread, struct fs *fs);
+
+/* Who asks. Used by creating operations only: everything else the guest has checked itself. */
+struct fs_caller {
+	uint32_t uid;
+	uint32_t gid;
+	bool has_group; /* `group` came with the request */
+	uint32_t group; /* the supplementary group to create with */
+	uint32_t umask; /* applied only where the guest has not (DONT_MASK) */
+};
+
+/* ---- Nodes ---- */
+
+struct fs_attr {
+	struct statx stx;
+	bool submount; /* a mount point on the host: st_dev or mount id differs from its parent */
+};
+
+struct fs_entry {
+	uint64_t nodeid;
+	uint64_t generation;
+	struct fs_attr attr;
+};
+
+/* Each success adds one to the node's lookup count; fs_forget() gives counts back. */
+int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
+	      struct fs_entry *ret_entry);
+
+/* Unknown ids and too large counts are ignored without harm. */
+void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup);
+
+#define FS_NO_FH UINT64_MAX
+
+/* `fh` FS_NO_FH, or an open handle of the node whose file is asked instead. */
+int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs_attr *ret_attr);
+
+struct fs_setattr {
+	uint64_t fh; /* or FS_NO_FH */
+	bool set_mode, set_uid, set_gid, set_size;
+	bool set_atime, set_mtime, atime_now, mtime_now;
+	bool kill_suidgid; /* drop set-id bits as an unprivileged writer would */
+	uint32_t mode, uid, gid;
+	uint64_t size;
+	struct timespec atime, mtime;
+};
+
+int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setattr *set,
+	       struct fs_attr *ret_attr);
+
+/* Returns the number of bytes written to `buf` (no NUL). */
+ssize_t fs_readlink(struct fs_thread *thread, uint64_t nodeid, char *buf, size_t size);
+
+int fs_statfs(struct fs_thread *thread, uint64_t nodeid, struct statvfs *ret_statfs);
+int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+	      uint32_t mask);
+
+/* ---- Names ---- */
+
+int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       const char *name, const char *target, struct fs_entry *ret_entry);
+int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry);
+int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, struct fs_entry *ret_entry);
+int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, const char *new_name,
+	    struct fs_entry *ret_entry);
+int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name);
+int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name);
+/* `flags` as renameat2(2). */
+int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
+	      const char *new_name, uint32_t flags);
+
+/* ---- Files ---- */
+
+/* What the guest may do with its page cache for this open file; policy of the cache mode. */
+struct fs_opened {
+	uint64_t fh;
+	bool direct_io;	 /* bypass the guest's page cache */
+	bool keep_cache; /* what is cached from earlier opens stays valid */
+	bool cache_dir;	 /* the guest may cache directory entries */
+	bool parallel_direct_writes;
+};
+
+/* `flags` as open(2) on x86 wire values; only what concerns an existing file is used. */
+int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
+	    struct fs_opened *ret_opened);
+/* Atomic create + lookup + open. The lookup count rises as in fs_lookup(). */
+int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
+	      struct fs_entry *ret_entry, struct fs_opened *ret_opened);
+
+/* Straight between the page cache and `iov`. `offset` above INT64_MAX is -EINVAL. */
+ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
+		unsigned int n_iov);
+
+struct fs_write {
+	uint64_t fh;
+	uint64_t offset;
+	bool kill_suidgid; /* the writer lacks CAP_FSETID */
+	bool from_cache; /* written back from the guest's page cache: offset counts, not O_APPEND */
+};
+
+ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
+		 unsigned int n_iov);
+
+int fs_flush(struct fs_thread *thread, uint64_t fh);
+int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync);
+int fs_release(struct fs_thread *thread, uint64_t fh);
+int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
+		 uint64_t length);
+/* Returns the new offset. */
+int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence);
+
+struct fs_copy {
+	uint64_t fh_in, offset_in;
+	uint64_t fh_out, offset_out;
+	uint64_t length;
+	uint64_t flags; /* must be 0 */
+};
+
+ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy);
+int fs_syncfs(struct fs_thread *thread, uint64_t nodeid);
+
+/* ---- Directories ---- */
+
+struct fs_dirent {
+	uint64_t ino;
+	uint64_t next_offset; /* where the entry after this one starts */
+	uint32_t type;	      /* DT_* */
+	uint32_t name_len;
+	const char *name; /* valid during the call; NUL-terminated */
+};
+
+/* Where fs_readdir() delivers entries. */
+struct fs_dir_sink {
+	bool plus; /* wants an fs_entry with each name */
+	/* False: no room for a name of this length; reading stops before that entry. */
+	bool (*room)(struct fs_dir_sink *sink, uint32_t name_len);
+	/*
+	 * `entry` is NULL when !plus, for "." and "..", and where the lookup failed: the name is
+	 * listed all the same. With an entry the lookup count has been raised.
+	 */
+	void (*add)(struct fs_dir_sink *sink, const struct fs_dirent *dirent,
+		    const struct fs_entry *entry);
+};
+
+int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened);
+/* Entries from `offset` (0 or a next_offset) on, `size` bytes of room as a hint. */
+int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
+	       uint32_t size, struct fs_dir_sink *sink);
+int fs_fsyncdir(struct fs_thread *thread, uint64_t fh, bool datasync);
+int fs_releasedir(struct fs_thread *thread, uint64_t fh);
+
+#endif

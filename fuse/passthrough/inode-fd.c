@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptors reopened through /proc/self/fd, and classes of file systems.
+ */
+#include "fuse/passthrough/inode-fd.h"
+
+#include <fcntl.h>
+#include <sys/vfs.h>
+
+#include "base/util.h"
+
+/* statfs(2) f_type; the kernel's header has not all of them. */
+#define TYPE_BCACHEFS  0xca451a4eu
+#define TYPE_BTRFS     0x9123683eu
+#define TYPE_EROFS     0xe0f5e1e2u
+#define TYPE_EXFAT     0x2011bab0u
+#define TYPE_EXT       0xef53u
+#define TYPE_F2FS      0xf2f52010u
+#define TYPE_HUGETLBFS 0x958458f6u
+#define TYPE_ISOFS     0x9660u
+#define TYPE_JFS       0x3153464au
+#define TYPE_MSDOS     0x4d44u
+#define TYPE_NTFS3     0x7366746eu
+#define TYPE_OVERLAY   0x794c7630u
+#define TYPE_RAMFS     0x858458f6u
+#define TYPE_SQUASHFS  0x73717368u
+#define TYPE_TMPFS     0x01021994u
+#define TYPE_UDF       0x15013346u
+#define TYPE_XFS       0x58465342u
+#define TYPE_ZFS       0x2fc12fc1u
+
+enum backing backing_of(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return BACKING_REMOTE;
+	switch ((uint32_t)st.f_type) {
+	case TYPE_TMPFS:
+	case TYPE_RAMFS:
+	case TYPE_HUGETLBFS:
+		return BACKING_MEMORY;
+	case TYPE_BCACHEFS:
+	case TYPE_BTRFS:
+	case TYPE_EROFS:
+	case TYPE_EXFAT:
+	case TYPE_EXT:
+	case TYPE_F2FS:
+	case TYPE_ISOFS:
+	case TYPE_JFS:
+	case TYPE_MSDOS:
+	case TYPE_NTFS3:
+	case TYPE_OVERLAY:
+	case TYPE_SQUASHFS:
+	case TYPE_UDF:
+	case TYPE_XFS:
+	case TYPE_ZFS:
+		return BACKING_LOCAL;
+	default:
+		return BACKING_REMOTE;
+	}
+}
+
+struct fd_name fd_name(int fd)
+{
+	struct fd_name name;
+	char digits[sizeof(name.text)];
+	unsigned int value = (unsigned int)fd;
+	unsigned int n = 0;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (unsigned int i = 0; i < n; i++)
+		name.text[i] = digits[n - 1 - i];
+	name.text[n] = '\0';
+	return name;
+}
+
+int fd_reopen(int proc_self_fd, int fd, int flags)
+{
+	struct fd_name name = fd_name(fd);
+
+	return neg_errno(
+		openat(proc_self_fd, name.text, (flags & ~O_NOFOLLOW) | O_CLOEXEC | O_NOCTTY));
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decoding of requests.
+ *
+ * Trust: all bytes come from a guest, which may send anything and change it while we read. Each
+ * byte is copied to private memory at most once and only the copy is checked and used; file data
+ * is the exception, it stays where it is and is never looked at. After req_init() the lengths in
+ * struct request lie inside the message whatever the header claimed; after a take that did not
+ * fail, the piece lies inside the copy, and a name is one component that means nothing else.
+ */
+#include "fuse/request.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "fuse/session-internal.h"
+
+static void set_error(struct request *req, int error)
+{
+	if (!req->error)
+		req->error = error;
+}
+
+/*
+ * The header's length may be smaller than the message (the rest is padding some guests send) or
+ * larger (a lie): what both agree on counts.
+ */
+static void check_header(struct request *req, size_t copied)
+{
+	size_t body;
+
+	if (copied < sizeof(req->in) || req->in.len < sizeof(req->in)) {
+		set_error(req, -EINVAL);
+		return;
+	}
+	body = req->in.len - sizeof(req->in);
+	req->payload_len = MIN(body, req->payload.remaining);
+}
+
+enum req_result req_init(struct request *req, struct fuse_thread *thread,
+			 const struct fuse_message *message)
+{
+	size_t copied;
+
+	*req = (struct request){ .thread = thread, .session = thread->session };
+	iov_cursor_init(&req->payload, message->readable, message->n_readable);
+	copied = iov_copy_out(&req->payload, &req->in, sizeof(req->in));
+	if (copied < offsetof(struct fuse_in_header, nodeid))
+		return REQ_UNANSWERABLE;
+	reply_init(&req->reply, message->writable, message->n_writable, req->in.unique);
+	if (message->damaged)
+		set_error(req, -EIO);
+	check_header(req, copied);
+	return REQ_OK;
+}
+
+void req_load_args(struct request *req, size_t max)
+{
+	size_t len = MIN(max, sizeof(req->thread->args));
+
+	req->args = req->thread->args;
+	len = MIN(len, req->payload_len);
+	req->args_len = iov_copy_out(&req->payload, req->thread->args, len);
+	req->payload_len -= req->args_len;
+}
+
+const void *req_take(struct request *req, size_t size)
+{
+	const char *piece = req->args + req->args_pos;
+
+	if (!req->error && size > req->args_len - req->args_pos)
+		set_error(req, -EINVAL);
+	if (req->error)
+		return NULL;
+	req->args_pos += size;
+	return piece;
+}
+
+const char *req_take_string(struct request *req, size_t max_len)
+{
+	const char *text = req->args + req->args_pos;
+	const char *end;
+
+	if (req->error)
+		return NULL;
+	end = memchr(text, '\0', req->args_len - req->args_pos);
+	if (!end || end == text) {
+		set_error(req, -EINVAL);
+		return NULL;
+	}
+	if ((size_t)(end - text) > max_len) {
+		set_error(req, -ENAMETOOLONG);
+		return NULL;
+	}
+	req->args_pos += (size_t)(end - text) + 1;
+	return text;
+}
+
+const char *req_take_name(struct request *req)
+{
+	const char *name = req_take_string(req, NAME_MAX);
+
+	if (!name)
+		return NULL;
+	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		set_error(req, -EINVAL);
+		return NULL;
+	}
+	return name;
+}
+
+/* `data` are the `len` bytes behind the extension's header. At most one group is ever sent. */
+static int take_group(struct fs_caller *caller, const char *data, size_t len)
+{
+	uint32_t n_groups;
+
+	if (len < sizeof(n_groups) || caller->has_group)
+		return -EINVAL;
+	memcpy(&n_groups, data, sizeof(n_groups));
+	if (n_groups == 0)
+		return 0;
+	if (n_groups != 1 || len < sizeof(n_groups) + sizeof(caller->group))
+		return -EINVAL;
+	memcpy(&caller->group, data + sizeof(n_groups), sizeof(caller->group));
+	caller->has_group = true;
+	return 0;
+}
+
+/*
+ * Extensions stand one behind the other, each padded to 8 bytes. A security context (a type below
+ * FUSE_EXT_GROUPS is its number of contexts) was not agreed on and is passed over.
+ */
+static int take_extensions(struct request *req, struct fs_caller *caller)
+{
+	size_t len = (size_t)req->in.total_extlen * 8;
+	const char *at = req_take(req, len);
+
+	while (at && len > 0) {
+		struct fuse_ext_header head;
+		int r;
+
+		if (len < sizeof(head))
+			return -EINVAL;
+		memcpy(&head, at, sizeof(head));
+		if (head.size < sizeof(head) || head.size > len)
+			return -EINVAL;
+		if (head.type == FUSE_EXT_GROUPS) {
+			r = take_group(caller, at + sizeof(head), head.size - sizeof(head));
+			if (r < 0)
+				return r;
+		}
+		/* `len` stays a multiple of 8, so the padding is inside as well. */
+		at += FUSE_REC_ALIGN((size_t)head.size);
+		len -= FUSE_REC_ALIGN((size_t)head.size);
+	}
+	return req->error;
+}
+
+int req_take_creator(struct request *req, struct fs_caller *ret_caller)
+{
+	*ret_caller = (struct fs_caller){ .uid = req->in.uid, .gid = req->in.gid };
+	if (req->error)
+		return req->error;
+	/* To set*id(2) these ids would mean "as you are": the daemon's own. */
+	if (req->in.uid == WIRE_NO_ID || req->in.gid == WIRE_NO_ID) {
+		set_error(req, -EOVERFLOW);
+		return req->error;
+	}
+	set_error(req, take_extensions(req, ret_caller));
+	return req->error;
+}
+
+uint32_t req_umask(const struct request *req, uint32_t umask)
+{
+	return session_has(req->session, FUSE_DONT_MASK) ? umask & 0777 : 0;
+}
+
+struct fs_thread *req_fs(struct request *req)
+{
+	return &req->thread->fs;
+}

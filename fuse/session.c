@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of a session and of its threads, and the way of one message through them.
+ */
+#include "fuse/session.h"
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "fuse/ops.h"
+#include "fuse/request.h"
+#include "fuse/session-internal.h"
+
+#define VALID_AUTO_S 1
+#define VALID_LONG_S 86400
+
+static uint64_t valid_seconds(enum fs_cache cache)
+{
+	switch (cache) {
+	case FS_CACHE_NEVER:
+		return 0;
+	case FS_CACHE_ALWAYS:
+	case FS_CACHE_METADATA:
+		return VALID_LONG_S;
+	case FS_CACHE_AUTO:
+		break;
+	}
+	return VALID_AUTO_S;
+}
+
+size_t fuse_session_section_bytes(void)
+{
+	return sizeof(struct session_state);
+}
+
+/*
+ * The state is taken as it is found: zero in a new arena, or what a predecessor negotiated and the
+ * guest still relies on.
+ */
+int fuse_session_new(const struct fuse_session_options *options, struct fs *fs, struct arena *arena,
+		     struct fuse_session **ret_session)
+{
+	cleanup_free struct fuse_session *session = NULL;
+	int r;
+
+	if (arena->size[ARENA_SESSION] < fuse_session_section_bytes())
+		return -EINVAL;
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return -ENOMEM;
+	session->options = *options;
+	session->fs = fs;
+	session->state = arena_section(arena, ARENA_SESSION);
+	session->valid_s = valid_seconds(options->cache);
+	r = pthread_mutex_init(&session->lock, NULL);
+	if (r)
+		return -r;
+	*ret_session = take_ptr(session);
+	return 0;
+}
+
+void fuse_session_free(struct fuse_session *session)
+{
+	if (!session)
+		return;
+	pthread_mutex_destroy(&session->lock);
+	free(session);
+}
+
+/* With the lock held: nobody gets past the INIT check until the state is complete again. */
+static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t flags)
+{
+	struct session_state *state = session->state;
+	const struct fs_negotiated negotiated = {
+		.groups_sent = flags & FUSE_CREATE_SUPP_GROUP,
+		.submounts = flags & FUSE_SUBMOUNTS,
+	};
+
+	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);
+	fs_reset(session->fs, &negotiated);
+	__atomic_store_n(&state->minor, minor, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->flags, flags, __ATOMIC_RELAXED);
+}
+
+void session_start(struct fuse_session *session, uint32_t minor, uint64_t flags)
+{
+	scoped_lock(&session->lock);
+
+	enter_state(session, minor, flags);
+	__atomic_store_n(&session->state->initialised, 1, __ATOMIC_RELEASE);
+}
+
+void fuse_session_reset(struct fuse_session *session)
+{
+	scoped_lock(&session->lock);
+
+	enter_state(session, 0, 0);
+}
+
+static void forward_about_to_block(struct fs_thread *fs)
+{
+	struct fuse_thread *thread = container_of(fs, struct fuse_thread, fs);
+
+	thread->about_to_block(thread->about_to_block_arg);
+}
+
+int fuse_thread_new(struct fuse_session *session, void (*about_to_block)(void *arg), void *arg,
+		    struct fuse_thread **ret_thread)
+{
+	cleanup_free struct fuse_thread *thread = NULL;
+	int r;
+
+	thread = calloc(1, sizeof(*thread));
+	if (!thread)
+		return -ENOMEM;
+	r = fs_thread_init(&thread->fs, session->fs);
+	if (r < 0)
+		return r;
+	thread->session = session;
+	thread->about_to_block = about_to_block;
+	thread->about_to_block_arg = arg;
+	if (about_to_block)
+		thread->fs.about_to_block = forward_about_to_block;
+	*ret_thread = take_ptr(thread);
+	return 0;
+}
+
+void fuse_thread_free(struct fuse_thread *thread)
+{
+	free(thread);
+}
+
+uint32_t fuse_session_serve(struct fuse_thread *thread, const struct fuse_message *message)
+{
+	struct request req;
+
+	if (req_init(&req, thread, message) == REQ_UNANSWERABLE)
+		return 0;
+	return ops_dispatch(&req);
+}
