@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The story of the daemon in order: options, socket, sandbox, serve, end.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/options.h"
+#include "daemon/serve.h"
+#include "sandbox/sandbox.h"
+#include "vhost/listener.h"
+
+#define EXIT_USAGE 2
+
+static int check_shared_dir(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		log_error(
+			"Cannot share '%s': %s; give an existing directory that this user may enter",
+			path, log_strerror(errno));
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		log_error(
+			"Cannot share '%s': it is not a directory; give the directory that holds it",
+			path);
+		return -ENOTDIR;
+	}
+	if (access(path, R_OK | X_OK) < 0) {
+		log_error("Cannot share '%s': %s; let this user read and enter it", path,
+			  log_strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static int find_group(const char *name, gid_t *ret)
+{
+	struct group *group;
+
+	*ret = (gid_t)-1;
+	if (!name)
+		return 0;
+	group = getgrnam(name);
+	if (!group) {
+		log_error("There is no group '%s' for the socket; create it or give another", name);
+		return -ENOENT;
+	}
+	*ret = group->gr_gid;
+	return 0;
+}
+
+/* The remedy for each way in which binding fails. */
+static const char *bind_remedy(int r)
+{
+	switch (-r) {
+	case EADDRINUSE:
+		return "another process listens on it: end that one or give another path";
+	case EEXIST:
+		return "something that is not a socket is in the way: remove it or give another path";
+	case ENAMETOOLONG:
+		return "the path must be shorter than 108 bytes";
+	case ENOENT:
+		return "create the directory it is to be in";
+	default:
+		return "give a path this user may create";
+	}
+}
+
+static int open_listener(const struct options *options, struct vhost_listener *listener)
+{
+	gid_t group;
+	int r;
+
+	if (options->fd >= 0) {
+		r = vhost_listener_adopt(listener, options->fd);
+		if (r < 0)
+			log_error("Cannot use --fd=%d: %s; pass a listening unix socket",
+				  options->fd, log_strerror(r));
+		return r;
+	}
+	r = find_group(options->socket_group, &group);
+	if (r < 0)
+		return r;
+	r = vhost_listener_bind(listener, options->socket_path, group);
+	if (r < 0)
+		log_error("Cannot listen on '%s': %s; %s", options->socket_path, log_strerror(r),
+			  bind_remedy(r));
+	return r;
+}
+
+static void launcher_close_listener(void *arg)
+{
+	vhost_listener_close(arg);
+}
+
+static void launcher_remove_socket(void *arg)
+{
+	vhost_listener_deinit(arg);
+}
+
+static int run(const struct options *options, struct vhost_listener *listener)
+{
+	struct sandbox_options sandbox = {
+		.mode = options->sandbox,
+		.seccomp = options->seccomp,
+		.shared_dir = options->shared_dir,
+		.readonly = options->readonly,
+		.rlimit_nofile = options->rlimit_nofile,
+		.in_launcher = launcher_close_listener,
+		.launcher_end = launcher_remove_socket,
+		.arg = listener,
+	};
+	struct sandbox_view view;
+
+	if (check_shared_dir(options->shared_dir) < 0 || open_listener(options, listener) < 0)
+		return EXIT_FAILURE;
+	if (sandbox_enter(&sandbox, &view) < 0)
+		return EXIT_FAILURE;
+	return serve(options, &sandbox, &view, listener);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct vhost_listener listener = VHOST_LISTENER_NULL;
+	int status;
+
+	/* Modes come from the guest, complete; a peer that goes away is an error code, no signal. */
+	umask(0);
+	signal(SIGPIPE, SIG_IGN);
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		log_set_level(options.log_level);
+		status = run(&options, &listener);
+		break;
+	case OPTIONS_DONE:
+		status = EXIT_SUCCESS;
+		break;
+	default:
+		status = EXIT_USAGE;
+		break;
+	}
+	vhost_listener_deinit(&listener);
+	options_deinit(&options);
+	return status;
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one table that parses, explains and sets struct options.
+ */
+#include "daemon/options.h"
+
+#include <glib.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/util.h"
+
+/* A setter returns NULL, or an allocated sentence that says what is wrong with the value. */
+typedef char *(*option_setter)(struct options *options, const char *value);
+
+struct option_row {
+	const char *name;	 /* long, without dashes */
+	char letter;		 /* or 0 */
+	const char *placeholder; /* NULL: a flag without value */
+	const char *help;
+	option_setter set;
+};
+
+/* ---- Values ---- */
+
+struct choice {
+	const char *word;
+	int value;
+};
+
+static char *choose(const struct choice *choices, const char *option, const char *word, int *ret)
+{
+	g_autoptr(GString) known = g_string_new(NULL);
+
+	for (const struct choice *c = choices; c->word; c++) {
+		if (g_ascii_strcasecmp(c->word, word) == 0) {
+			*ret = c->value;
+			return NULL;
+		}
+		g_string_append_printf(known, "%s%s", known->len ? ", " : "", c->word);
+	}
+	return g_strdup_printf("--%s does not know '%s'; use one of: %s", option, word, known->str);
+}
+
+static char *number(const char *option, const char *text, uint64_t max, uint64_t *ret)
+{
+	if (parse_u64(text, max, ret) == 0)
+		return NULL;
+	return g_strdup_printf("--%s takes a whole number from 0 to %" PRIu64 ", not '%s'", option,
+			       max, text);
+}
+
+static void set_string(char **field, const char *value)
+{
+	g_free(*field);
+	*field = g_strdup(value);
+}
+
+/* ---- Setters ---- */
+
+static char *set_shared_dir(struct options *o, const char *value)
+{
+	if (!*value)
+		return g_strdup("--shared-dir is empty; name the directory to share");
+	set_string(&o->shared_dir, value);
+	return NULL;
+}
+
+static char *set_socket_path(struct options *o, const char *value)
+{
+	if (!*value)
+		return g_strdup("--socket-path is empty; name the socket to create");
+	set_string(&o->socket_path, value);
+	return NULL;
+}
+
+static char *set_socket_group(struct options *o, const char *value)
+{
+	set_string(&o->socket_group, value);
+	return NULL;
+}
+
+static char *set_fd(struct options *o, const char *value)
+{
+	uint64_t fd;
+	char *why = number("fd", value, INT_MAX, &fd);
+
+	if (!why)
+		o->fd = (int)fd;
+	return why;
+}
+
+static char *set_tag(struct options *o, const char *value)
+{
+	if (!*value || strlen(value) > OPTIONS_TAG_MAX || !g_utf8_validate(value, -1, NULL))
+		return g_strdup_printf("--tag takes 1 to %u bytes of UTF-8 text", OPTIONS_TAG_MAX);
+	set_string(&o->tag, value);
+	return NULL;
+}
+
+static char *set_cache(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "auto", FS_CACHE_AUTO },
+		{ "always", FS_CACHE_ALWAYS },
+		{ "never", FS_CACHE_NEVER },
+		{ "metadata", FS_CACHE_METADATA },
+		{ NULL, 0 },
+	};
+	int mode;
+	char *why = choose(choices, "cache", value, &mode);
+
+	if (!why)
+		o->cache = (enum fs_cache)mode;
+	return why;
+}
+
+static char *set_sandbox(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "namespace", SANDBOX_NAMESPACE },
+		{ "chroot", SANDBOX_CHROOT },
+		{ "none", SANDBOX_NONE },
+		{ NULL, 0 },
+	};
+	int mode;
+	char *why = choose(choices, "sandbox", value, &mode);
+
+	if (!why)
+		o->sandbox = (enum sandbox_mode)mode;
+	return why;
+}
+
+static char *set_seccomp(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "kill", SANDBOX_SECCOMP_KILL },
+		{ "trap", SANDBOX_SECCOMP_TRAP },
+		{ "log", SANDBOX_SECCOMP_LOG },
+		{ "none", SANDBOX_SECCOMP_NONE },
+		{ NULL, 0 },
+	};
+	int mode;
+	char *why = choose(choices, "seccomp", value, &mode);
+
+	if (!why)
+		o->seccomp = (enum sandbox_seccomp)mode;
+	return why;
+}
+
+static char *set_log_level(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "error", LOG_LEVEL_ERROR },
+		{ "warn", LOG_LEVEL_WARN },
+		{ "info", LOG_LEVEL_INFO },
+		{ "debug", LOG_LEVEL_DEBUG },
+		{ "trace", LOG_LEVEL_TRACE },
+		{ "off", LOG_LEVEL_OFF },
+		{ NULL, 0 },
+	};
+	int level;
+	char *why = choose(choices, "log-level", value, &level);
+
+	if (!why)
+		o->log_level = (enum log_level)level;
+	return why;
+}
+
+static char *set_thread_pool_size(struct options *o, const char *value)
+{
+	uint64_t n;
+	char *why = number("thread-pool-size", value, OPTIONS_THREAD_POOL_MAX, &n);
+
+	if (!why)
+		o->thread_pool_size = (uint32_t)n;
+	return why;
+}
+
+static char *set_rlimit_nofile(struct options *o, const char *value)
+{
+	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
+}
+
+static char *set_readonly(struct options *o, const char *value)
+{
+	o->readonly = true;
+	return NULL;
+}
+
+static char *set_no_readdirplus(struct options *o, const char *value)
+{
+	o->no_readdirplus = true;
+	return NULL;
+}
+
+static char *set_announce_submounts(struct options *o, const char *value)
+{
+	o->announce_submounts = true;
+	return NULL;
+}
+
+static char *set_no_announce_submounts(struct options *o, const char *value)
+{
+	o->announce_submounts = false;
+	return NULL;
+}
+
+static char *set_allow_direct_io(struct options *o, const char *value)
+{
+	o->allow_direct_io = true;
+	return NULL;
+}
+
+static char *set_debug(struct options *o, const char *value)
+{
+	o->log_level = LOG_LEVEL_DEBUG;
+	return NULL;
+}
+
+static char *set_foreground(struct options *o, const char *value)
+{
+	return NULL; /* the daemon always stays in the foreground */
+}
+
+static char *set_compat(struct options *o, const char *value)
+{
+	char *why = NULL;
+
+	return options_compat_list(o, value, &why) ? NULL : why;
+}
+
+/* ---- The table ---- */
+
+static const struct option_row rows[] = {
+	{ "shared-dir", 0, "DIR", "directory to share with the guest", set_shared_dir },
+	{ "socket-path", 0, "PATH", "vhost-user socket to create and listen on", set_socket_path },
+	{ "fd", 0, "FDNUM", "inherited listening vhost-user socket", set_fd },
+	{ "socket-group", 0, "GROUP", "group that may connect to the socket", set_socket_group },
+	{ "tag", 0, "TAG", "mount tag, for front-ends that ask the daemon for it", set_tag },
+	{ "cache", 0, "MODE", "what the guest may cache: auto, always, never, metadata (auto)",
+	  set_cache },
+	{ "readonly", 0, NULL, "refuse everything that would change the shared directory",
+	  set_readonly },
+	{ "sandbox", 0, "MODE", "isolation: namespace, chroot, none (namespace)", set_sandbox },
+	{ "seccomp", 0, "ACTION", "on a forbidden system call: kill, trap, log, none (kill)",
+	  set_seccomp },
+	{ "thread-pool-size", 0, "N", "threads for requests that block, beyond one per queue (16)",
+	  set_thread_pool_size },
+	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
+	  set_rlimit_nofile },
+	{ "no-readdirplus", 0, NULL, "do not send attributes along with directory entries",
+	  set_no_readdirplus },
+	{ "announce-submounts", 0, NULL, "show host mount points as such in the guest (default)",
+	  set_announce_submounts },
+	{ "no-announce-submounts", 0, NULL, "hide host mount points from the guest",
+	  set_no_announce_submounts },
+	{ "allow-direct-io", 0, NULL, "pass O_DIRECT of the guest on to the host",
+	  set_allow_direct_io },
+	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
+	{ "compat", 'o', "LIST",
+	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
+	{ "debug", 'd', NULL, "same as --log-level=debug", set_debug },
+	{ "foreground", 'f', NULL, "no effect: the daemon always stays in the foreground",
+	  set_foreground },
+};
+
+static const struct option_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+bool options_set(struct options *options, const char *name, const char *value, char **ret_why)
+{
+	const struct option_row *row = find_row(name);
+
+	g_assert(row); /* names come from our own tables */
+	*ret_why = row->set(options, value);
+	return *ret_why == NULL;
+}
+
+/* ---- Parsing: the table becomes GOption entries ---- */
+
+/* glib hands back the name as it was given: "--cache", "-o". */
+static const struct option_row *row_as_given(const char *given)
+{
+	if (g_str_has_prefix(given, "--"))
+		return find_row(given + 2);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].letter && rows[i].letter == given[1])
+			return &rows[i];
+	return NULL;
+}
+
+static gboolean on_option(const char *given, const char *value, gpointer data, GError **error)
+{
+	const struct option_row *row = row_as_given(given);
+	char *why;
+
+	if (options_set(data, row->name, value, &why))
+		return TRUE;
+	g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, why);
+	g_free(why);
+	return FALSE;
+}
+
+static void add_table(GOptionGroup *group)
+{
+	GOptionEntry entries[ARRAY_SIZE(rows) + 1] = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		entries[i].long_name = rows[i].name;
+		entries[i].short_name = rows[i].letter;
+		entries[i].flags = rows[i].placeholder ? 0 : G_OPTION_FLAG_NO_ARG;
+		entries[i].arg = G_OPTION_ARG_CALLBACK;
+		entries[i].arg_data = (gpointer)on_option;
+		entries[i].description = rows[i].help;
+		entries[i].arg_description = rows[i].placeholder;
+	}
+	g_option_group_add_entries(group, entries);
+}
+
+static enum options_result usage_error(const char *why)
+{
+	fprintf(stderr, "virtiofsd: %s\n", why);
+	return OPTIONS_USAGE;
+}
+
+/* What no single value can tell. NULL if all is well. */
+static const char *check_whole(const struct options *o)
+{
+	if (!o->shared_dir)
+		return "no directory to share: add --shared-dir DIR";
+	if (o->fd < 0 && !o->socket_path)
+		return "no socket: add --socket-path PATH (or --fd FDNUM for an inherited one)";
+	if (o->fd >= 0 && o->socket_path)
+		return "--fd and --socket-path exclude each other: drop one of them";
+	if (o->fd >= 0 && o->socket_group)
+		return "--socket-group has no effect on an inherited --fd: drop one of them";
+	return NULL;
+}
+
+static enum options_result print_version(void)
+{
+	printf("virtiofsd " VIRTIOFSD_VERSION "\n");
+	return OPTIONS_DONE;
+}
+
+/* Read by libvirt and others before they choose how to start the daemon. */
+static enum options_result print_capabilities(void)
+{
+	printf("{\n  \"type\": \"fs\"\n}\n");
+	return OPTIONS_DONE;
+}
+
+static const struct options defaults = {
+	.fd = -1,
+	.cache = FS_CACHE_AUTO,
+	.sandbox = SANDBOX_NAMESPACE,
+	.seccomp = SANDBOX_SECCOMP_KILL,
+	.log_level = LOG_LEVEL_INFO,
+	.announce_submounts = true,
+	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
+};
+
+/* Parses argv into *o; *ret_show_* tell what the user only wants to see. */
+static bool parse_context(struct options *o, int *argc, char ***argv, gboolean *ret_version,
+			  gboolean *ret_capabilities, GError **error)
+{
+	const GOptionEntry shows[] = {
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, ret_version, "print the version", NULL },
+		{ "print-capabilities", 0, 0, G_OPTION_ARG_NONE, ret_capabilities,
+		  "print what launchers want to know, as JSON", NULL },
+		{ NULL, 0, 0, 0, NULL, NULL, NULL },
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	GOptionGroup *group = g_option_group_new("main", NULL, NULL, o, NULL);
+
+	g_option_context_set_summary(context,
+				     "Shares a host directory with a virtual machine (virtio-fs).");
+	add_table(group);
+	g_option_group_add_entries(group, shows);
+	g_option_context_set_main_group(context, group);
+	return g_option_context_parse(context, argc, argv, error);
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	gboolean version = FALSE, capabilities = FALSE;
+	g_autoptr(GError) error = NULL;
+	const char *why;
+
+	*options = defaults;
+	if (!parse_context(options, &argc, &argv, &version, &capabilities, &error))
+		return usage_error(error->message);
+	if (version)
+		return print_version();
+	if (capabilities)
+		return print_capabilities();
+	if (argc > 1) {
+		fprintf(stderr, "virtiofsd: '%s' is not an option: see --help\n", argv[1]);
+		return OPTIONS_USAGE;
+	}
+	why = check_whole(options);
+	return why ? usage_error(why) : OPTIONS_RUN;
+}
+
+void options_deinit(struct options *options)
+{
+	g_clear_pointer(&options->shared_dir, g_free);
+	g_clear_pointer(&options->socket_path, g_free);
+	g_clear_pointer(&options->socket_group, g_free);
+	g_clear_pointer(&options->tag, g_free);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one table that parses, explains and sets struct options.
+ */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "fuse/passthrough/fs.h"
+#include "sandbox/sandbox.h"
+
+#define OPTIONS_TAG_MAX		    36u /* virtio 1.2, 5.11.4 */
+#define OPTIONS_THREAD_POOL_DEFAULT 16u
+#define OPTIONS_THREAD_POOL_MAX	    1024u
+
+/* Constant after options_parse(). Strings are owned by this structure. */
+struct options {
+	char *shared_dir;
+	char *socket_path;
+	char *socket_group;
+	char *tag; /* NULL: the front-end keeps the configuration space */
+	int fd;	   /* inherited listening socket, -1 if none */
+	enum fs_cache cache;
+	enum sandbox_mode sandbox;
+	enum sandbox_seccomp seccomp;
+	enum log_level log_level;
+	bool readonly;
+	bool no_readdirplus;
+	bool announce_submounts;
+	bool allow_direct_io;
+	uint32_t thread_pool_size;
+	uint64_t rlimit_nofile; /* 0: as high as permitted */
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE,  /* --help, --version, --print-capabilities: printed, exit 0 */
+	OPTIONS_USAGE, /* one sentence on stderr has said what is wrong: exit 2 */
+};
+
+/* A later option overrides an earlier one. `options` is to be given to options_deinit(). */
+enum options_result options_parse(struct options *options, int argc, char **argv);
+void options_deinit(struct options *options);
+
+/* ---- For options-compat.c ---- */
+
+/* Sets the option of that long name as if it had been given. False: *ret_why is allocated. */
+bool options_set(struct options *options, const char *name, const char *value, char **ret_why);
+
+/* Applies the value of -o: a comma list in the C daemon's syntax. False: *ret_why is allocated. */
+bool options_compat_list(struct options *options, const char *list, char **ret_why);
+
+#endif

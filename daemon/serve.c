@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of the serving process: builds the server, waits for a front-end, serves it.
+ */
+#include "daemon/serve.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "daemon/device.h"
+#include "fuse/session.h"
+#include "vhost/memory.h"
+#include "vhost/session.h"
+
+/* Descriptors kept back from the guest: rings, memory regions, threads and short-lived opens. */
+#define RESERVED_FDS 1024u
+
+struct server {
+	struct arena arena;
+	struct fs *fs;
+	struct fuse_session *fuse;
+	struct fs_device *device;
+	int signal_fd;
+};
+
+static void server_deinit(struct server *s)
+{
+	fs_device_free(s->device);
+	fuse_session_free(s->fuse);
+	fs_free(s->fs);
+	arena_deinit(&s->arena);
+	fd_close(&s->signal_fd);
+}
+
+/* ---- Building ---- */
+
+/* Splits the descriptors the process may have between known inodes and open files. */
+static void share_out_fds(struct fs_options *fs)
+{
+	struct rlimit limit = { .rlim_cur = 1024 };
+	uint64_t budget;
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit); /* fails for bad arguments only */
+	budget = MIN(limit.rlim_cur, (rlim_t)1000000);
+	budget = budget > 2 * RESERVED_FDS ? budget - RESERVED_FDS : budget / 2;
+	fs->max_handles = (uint32_t)(budget / 8);
+	fs->max_inodes = (uint32_t)(budget - fs->max_handles);
+}
+
+static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
+{
+	struct fs_options fs = {
+		.root_fd = take_fd(&view->root_fd),
+		.proc_self_fd = take_fd(&view->proc_self_fd),
+		.cache = options->cache,
+		.readonly = options->readonly,
+		.allow_direct_io = options->allow_direct_io,
+	};
+	size_t sizes[ARENA_N_SECTIONS];
+	int r;
+
+	share_out_fds(&fs);
+	sizes[ARENA_SESSION] = fuse_session_section_bytes();
+	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
+	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
+	r = arena_init(&s->arena, sizes);
+	if (r < 0) {
+		fd_close(&fs.root_fd);
+		fd_close(&fs.proc_self_fd);
+		return r;
+	}
+	return fs_new(&fs, &s->arena, &s->fs);
+}
+
+static int build_server(struct server *s, const struct options *options, struct sandbox_view *view)
+{
+	const struct fuse_session_options fuse = {
+		.cache = options->cache,
+		.readonly = options->readonly,
+		.no_readdirplus = options->no_readdirplus,
+		.announce_submounts = options->announce_submounts,
+	};
+	int r = build_fs(s, options, view);
+
+	if (r == 0)
+		r = fuse_session_new(&fuse, s->fs, &s->arena, &s->fuse);
+	if (r == 0)
+		r = fs_device_new(options, s->fuse, &s->device);
+	if (r == 0)
+		r = guest_memory_install_sigbus_handler();
+	if (r < 0)
+		log_error("Cannot set up the server: %s", log_strerror(r));
+	return r;
+}
+
+/*
+ * Signals that end the daemon arrive on an fd; blocked here, before threads exist, they are
+ * blocked in all of them.
+ */
+static int open_signal_fd(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* ---- Serving ---- */
+
+enum wait_result {
+	WAIT_READABLE,
+	WAIT_SIGNAL,
+};
+
+static enum wait_result wait_for(const struct server *s, int fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = s->signal_fd, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) <= 0)
+			continue;
+		if (fds[0].revents)
+			return WAIT_SIGNAL;
+		if (fds[1].revents)
+			return WAIT_READABLE;
+	}
+}
+
+static int end_by_signal(void)
+{
+	log_info("Ended by a signal");
+	return EXIT_SUCCESS;
+}
+
+static int serve_connection(struct server *s, int socket_fd)
+{
+	enum vhost_session_result result = VHOST_SESSION_GOES_ON;
+	struct vhost_session *session;
+	bool signalled = false;
+	int r = vhost_session_new(socket_fd, fs_device_vhost(s->device), &session);
+
+	if (r < 0) {
+		log_error("Cannot set up the connection: %s", log_strerror(r));
+		return EXIT_FAILURE;
+	}
+	log_info("Client connected, servicing requests");
+	while (result == VHOST_SESSION_GOES_ON) {
+		signalled = wait_for(s, vhost_session_fd(session)) == WAIT_SIGNAL;
+		if (signalled)
+			break;
+		result = vhost_session_handle(session);
+	}
+	vhost_session_free(session);
+	if (signalled)
+		return end_by_signal();
+	log_info("Client disconnected, shutting down");
+	return result == VHOST_SESSION_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int accept_and_serve(struct server *s, struct vhost_listener *listener)
+{
+	int fd;
+
+	log_info("Waiting for vhost-user socket connection...");
+	do {
+		if (wait_for(s, listener->fd) == WAIT_SIGNAL)
+			return end_by_signal();
+		fd = vhost_listener_accept(listener);
+	} while (fd == -EINTR || fd == -EAGAIN || fd == -ECONNABORTED);
+	if (fd < 0) {
+		log_error("Cannot accept a front-end: %s", log_strerror(fd));
+		return EXIT_FAILURE;
+	}
+	vhost_listener_close(listener);
+	return serve_connection(s, fd);
+}
+
+int serve(const struct options *options, const struct sandbox_options *sandbox,
+	  struct sandbox_view *view, struct vhost_listener *listener)
+{
+	struct server s CLEANUP(server_deinit) = { .arena = ARENA_NULL, .signal_fd = -1 };
+
+	s.signal_fd = open_signal_fd();
+	if (s.signal_fd < 0) {
+		log_error("Cannot watch for signals: %s", log_strerror(s.signal_fd));
+		return EXIT_FAILURE;
+	}
+	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0)
+		return EXIT_FAILURE;
+	return accept_and_serve(&s, listener);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads of one virtqueue: leader/followers with adaptive polling.
+ *
+ * Theory. Waking a thread costs more than nearly every request, so a request is served by the
+ * thread that popped it, from pop to push. One thread per queue is the leader; only it looks at
+ * the available ring, so popping takes no lock. A request that is about to block hands the lead to
+ * a follower first (promote()) and goes on where it is: nothing is copied between threads, and
+ * nothing waits behind a slow request. Followers are made when first needed, up to the device's
+ * budget; a follower that had nothing to do for a while leaves. Without a follower to be had, the
+ * leader keeps the lead and the queue waits for it, as with --thread-pool-size=0.
+ *
+ * Lead and membership change under `lock`; the hand-over of the ring's private state from one
+ * leader to the next rides on that lock. Nothing else on the request path takes it.
+ *
+ * Before it sleeps, the leader polls the ring for a window of time. The window grows when a sleep
+ * turns out to have been shorter than a wake-up costs, and shrinks when polling found nothing: a
+ * guest that works keeps a leader awake and pays no exit for a kick (they are switched off while
+ * the leader is awake), and an idle or sparse one costs no CPU. Between two looks the leader
+ * yields, so that a front-end on the same CPU runs at once.
+ *
+ * Completions are announced in batches: when the ring has run empty, after BATCH requests, before
+ * a request that moves much data, and before anything that may block.
+ */
+#include "daemon/workers.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/util.h"
+
+#define BATCH		   8u
+#define LARGE_SEGMENTS	   16u	  /* a request with more segments moves 64 KiB and up */
+#define POLL_MAX_NS	   50000u /* about what a wake-up across CPUs costs */
+#define POLL_MIN_NS	   5000u
+#define SPINS_PER_YIELD	   64u
+#define FOLLOWER_IDLE_SECS 10
+
+struct queue_workers {
+	struct virtqueue *vq;	      /* borrowed */
+	struct fuse_session *session; /* borrowed */
+	struct worker_budget *budget; /* borrowed */
+	int epoll_fd;		      /* owned; kicks and `wake_fd` */
+	int wake_fd;		      /* owned; written once, to stop */
+	pthread_mutex_t lock;	      /* innermost: nothing is locked under it */
+	pthread_cond_t lead_free;     /* the lead is to be had, or `stopping` */
+	pthread_cond_t thread_gone;
+	unsigned int n_threads;	  /* guarded by lock */
+	unsigned int n_followers; /* waiting on lead_free; guarded by lock */
+	bool has_leader;	  /* guarded by lock */
+	bool stopping;		  /* written under lock, read anywhere */
+	uint64_t poll_ns;	  /* the leader's: how long to look before sleeping */
+};
+
+struct worker {
+	struct queue_workers *team;
+	struct fuse_thread *fuse; /* owned */
+	bool leading;
+	bool extra;		  /* counted in the budget */
+	unsigned int unannounced; /* pushed since the last vq_notify() */
+	struct vq_chain chain;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static bool team_stopping(struct queue_workers *team)
+{
+	return __atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE);
+}
+
+static void announce(struct worker *w)
+{
+	if (w->unannounced) {
+		w->unannounced = 0;
+		vq_notify(w->team->vq);
+	}
+}
+
+/* ---- Members ---- */
+
+static bool budget_take(struct worker_budget *budget)
+{
+	unsigned int now = __atomic_load_n(&budget->extra_now, __ATOMIC_RELAXED);
+
+	do {
+		if (now >= budget->extra_max)
+			return false;
+	} while (!__atomic_compare_exchange_n(&budget->extra_now, &now, now + 1, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+static void budget_give_back(struct worker_budget *budget)
+{
+	__atomic_fetch_sub(&budget->extra_now, 1, __ATOMIC_RELAXED);
+}
+
+static void worker_free(struct worker *w)
+{
+	if (w->extra)
+		budget_give_back(w->team->budget);
+	fuse_thread_free(w->fuse);
+	free(w);
+}
+
+static void about_to_block(void *arg);
+static void *worker_main(void *arg);
+
+/* Adds a thread to the team, which will take the lead if it is free. Lock held. */
+static int worker_spawn(struct queue_workers *team, bool extra)
+{
+	struct worker *w;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	if (extra && !budget_take(team->budget))
+		return -EAGAIN;
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		if (extra)
+			budget_give_back(team->budget);
+		return -ENOMEM;
+	}
+	w->team = team;
+	w->extra = extra;
+	r = fuse_thread_new(team->session, about_to_block, w, &w->fuse);
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	r = -pthread_create(&thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	team->n_threads++;
+	return 0;
+}
+
+/* Gives the lead away if anybody can take it. */
+static void promote(struct worker *w)
+{
+	struct queue_workers *team = w->team;
+	scoped_lock(&team->lock);
+
+	if (team->n_followers > 0)
+		pthread_cond_signal(&team->lead_free);
+	else if (worker_spawn(team, true) < 0)
+		return;
+	w->leading = false;
+	team->has_leader = false;
+}
+
+static void about_to_block(void *arg)
+{
+	struct worker *w = arg;
+
+	if (!w->leading)
+		return;
+	announce(w);
+	promote(w);
+}
+
+/*
+ * Waits until this thread has the lead. False when it should end: the queue stops, or it has
+ * waited long without being needed.
+ */
+static bool become_leader(struct worker *w)
+{
+	struct queue_workers *team = w->team;
+	struct timespec until;
+	int r = 0;
+	scoped_lock(&team->lock);
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += FOLLOWER_IDLE_SECS;
+	team->n_followers++;
+	while (team->has_leader && !team->stopping && r == 0)
+		r = pthread_cond_clockwait(&team->lead_free, &team->lock, CLOCK_MONOTONIC, &until);
+	team->n_followers--;
+	if (team->stopping || team->has_leader)
+		return false;
+	team->has_leader = true;
+	w->leading = true;
+	return true;
+}
+
+/* ---- The leader's work ---- */
+
+static void serve(struct worker *w)
+{
+	struct vq_chain *chain = &w->chain;
+	struct fuse_message message = {
+		.readable = chain->iov,
+		.n_readable = chain->n_readable,
+		.writable = chain->iov + chain->n_readable,
+		.n_writable = chain->n_writable,
+		.damaged = chain->damaged,
+	};
+	uint32_t written;
+
+	if (chain->n_readable + chain->n_writable > LARGE_SEGMENTS)
+		announce(w);
+	written = fuse_session_serve(w->fuse, &message);
+	vq_push(w->team->vq, chain, written);
+	w->unannounced++;
+	if (!w->leading || w->unannounced >= BATCH)
+		announce(w);
+}
+
+/* Looks at the ring for up to the current window. True when there is work. */
+static bool poll_ring(struct queue_workers *team, uint64_t start)
+{
+	do {
+		for (unsigned int i = 0; i < SPINS_PER_YIELD; i++) {
+			if (vq_has_work(team->vq))
+				return true;
+			cpu_relax();
+		}
+		sched_yield();
+	} while (now_ns() - start < team->poll_ns && !team_stopping(team));
+	return vq_has_work(team->vq);
+}
+
+/* Sleeps until a kick or the stop; returns how long. */
+static uint64_t sleep_for_kick(struct queue_workers *team, uint64_t start)
+{
+	struct epoll_event event;
+
+	/* An interrupted or failing wait only means another look at the ring. */
+	(void)epoll_wait(team->epoll_fd, &event, 1, -1);
+	return now_ns() - start;
+}
+
+static void wait_for_work(struct worker *w)
+{
+	struct queue_workers *team = w->team;
+	uint64_t start;
+
+	announce(w);
+	start = now_ns();
+	if (team->poll_ns) {
+		if (poll_ring(team, start))
+			return;
+		team->poll_ns = team->poll_ns / 2 < POLL_MIN_NS ? 0 : team->poll_ns / 2;
+		start = now_ns();
+	}
+	if (!vq_notifications_on(team->vq) && sleep_for_kick(team, start) < POLL_MAX_NS)
+		team->poll_ns = MIN(MAX(team->poll_ns * 4, POLL_MIN_NS), POLL_MAX_NS);
+	vq_notifications_off(team->vq);
+}
+
+static void lead(struct worker *w)
+{
+	struct queue_workers *team = w->team;
+
+	vq_notifications_off(team->vq);
+	while (w->leading && !team_stopping(team)) {
+		switch (vq_pop(team->vq, &w->chain)) {
+		case VQ_POP_CHAIN:
+			serve(w);
+			break;
+		case VQ_POP_EMPTY:
+			wait_for_work(w);
+			break;
+		case VQ_POP_BROKEN:
+			announce(w);
+			(void)sleep_for_kick(team, 0);
+			break;
+		}
+	}
+	announce(w);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct queue_workers *team = w->team;
+
+	while (become_leader(w)) {
+		lead(w);
+		if (w->leading) /* the queue stops */
+			break;
+	}
+	worker_free(w);
+	pthread_mutex_lock(&team->lock);
+	team->n_threads--;
+	pthread_cond_signal(&team->thread_gone);
+	pthread_mutex_unlock(&team->lock);
+	return NULL;
+}
+
+/* ---- Start and stop ---- */
+
+static int watch(int epoll_fd, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_wait_fds(struct queue_workers *team)
+{
+	int r;
+
+	team->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (team->epoll_fd < 0)
+		return -errno;
+	team->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (team->wake_fd < 0)
+		return -errno;
+	/* Edge-triggered: a kick is one system call, the counter is never read. */
+	r = watch(team->epoll_fd, vq_kick_fd(team->vq), EPOLLIN | EPOLLET);
+	if (r < 0)
+		return r;
+	return watch(team->epoll_fd, team->wake_fd, EPOLLIN);
+}
+
+static void team_free(struct queue_workers *team)
+{
+	fd_close(&team->epoll_fd);
+	fd_close(&team->wake_fd);
+	pthread_mutex_destroy(&team->lock);
+	pthread_cond_destroy(&team->lead_free);
+	pthread_cond_destroy(&team->thread_gone);
+	free(team);
+}
+
+static int start_first_thread(struct queue_workers *team)
+{
+	scoped_lock(&team->lock);
+
+	return worker_spawn(team, false);
+}
+
+int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,
+			struct worker_budget *budget, struct queue_workers **ret_workers)
+{
+	struct queue_workers *team = calloc(1, sizeof(*team));
+	int r;
+
+	if (!team)
+		return -ENOMEM;
+	*team = (struct queue_workers){
+		.vq = vq,
+		.session = session,
+		.budget = budget,
+		.epoll_fd = -1,
+		.wake_fd = -1,
+	};
+	pthread_mutex_init(&team->lock, NULL);
+	pthread_cond_init(&team->lead_free, NULL);
+	pthread_cond_init(&team->thread_gone, NULL);
+	r = open_wait_fds(team);
+	if (r == 0)
+		r = start_first_thread(team);
+	if (r < 0) {
+		team_free(team);
+		return r;
+	}
+	*ret_workers = team;
+	return 0;
+}
+
+void queue_workers_stop(struct queue_workers *team)
+{
+	uint64_t one = 1;
+
+	if (!team)
+		return;
+	pthread_mutex_lock(&team->lock);
+	__atomic_store_n(&team->stopping, true, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&team->lead_free);
+	(void)!write(team->wake_fd, &one, sizeof(one)); /* an empty eventfd takes it */
+	while (team->n_threads > 0)
+		pthread_cond_wait(&team->thread_gone, &team->lock);
+	pthread_mutex_unlock(&team->lock);
+	team_free(team);
+}
