@@ -9,9 +9,9 @@
 
 #include <assert.h>
 #include <linux/virtio_fs.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -63,12 +63,17 @@ static const struct vhost_device_ops device_ops = {
 	.reset = device_reset,
 };
 
-/* A guest has at most one request queue per CPU; more CPUs than the host has gain nothing. */
+/*
+ * A guest has at most one request queue per CPU; more CPUs than the host has gain nothing. Asked
+ * by system call: sysconf(3) would read a path that lies in the shared directory by now.
+ */
 static uint32_t request_queues_offered(void)
 {
-	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
 
-	return n_cpus < 1 ? 1 : MIN((uint32_t)n_cpus, VHOST_MAX_QUEUES - 1);
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1; /* more CPUs than cpu_set_t holds */
+	return MIN(MAX((uint32_t)CPU_COUNT(&set), 1u), VHOST_MAX_QUEUES - 1);
 }
 
 static void set_config(struct fs_device *device, const char *tag)

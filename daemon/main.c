@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/options.h"
@@ -16,30 +15,6 @@
 #include "vhost/listener.h"
 
 #define EXIT_USAGE 2
-
-static int check_shared_dir(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		log_error(
-			"Cannot share '%s': %s; give an existing directory that this user may enter",
-			path, log_strerror(errno));
-		return -errno;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		log_error(
-			"Cannot share '%s': it is not a directory; give the directory that holds it",
-			path);
-		return -ENOTDIR;
-	}
-	if (access(path, R_OK | X_OK) < 0) {
-		log_error("Cannot share '%s': %s; let this user read and enter it", path,
-			  log_strerror(errno));
-		return -errno;
-	}
-	return 0;
-}
 
 static int find_group(const char *name, gid_t *ret)
 {
@@ -120,7 +95,7 @@ static int run(const struct options *options, struct vhost_listener *listener)
 	};
 	struct sandbox_view view;
 
-	if (check_shared_dir(options->shared_dir) < 0 || open_listener(options, listener) < 0)
+	if (open_listener(options, listener) < 0)
 		return EXIT_FAILURE;
 	if (sandbox_enter(&sandbox, &view) < 0)
 		return EXIT_FAILURE;

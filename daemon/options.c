@@ -346,18 +346,8 @@ static const char *check_whole(const struct options *o)
 	return NULL;
 }
 
-static enum options_result print_version(void)
-{
-	printf("virtiofsd " VIRTIOFSD_VERSION "\n");
-	return OPTIONS_DONE;
-}
-
 /* Read by libvirt and others before they choose how to start the daemon. */
-static enum options_result print_capabilities(void)
-{
-	printf("{\n  \"type\": \"fs\"\n}\n");
-	return OPTIONS_DONE;
-}
+#define CAPABILITIES "{\n  \"type\": \"fs\"\n}"
 
 static const struct options defaults = {
 	.fd = -1,
@@ -369,42 +359,85 @@ static const struct options defaults = {
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 };
 
-/* Parses argv into *o; *ret_show_* tell what the user only wants to see. */
-static bool parse_context(struct options *o, int *argc, char ***argv, gboolean *ret_version,
-			  gboolean *ret_capabilities, GError **error)
+/* What the user only wants to see. */
+struct shows {
+	gboolean help;
+	gboolean version;
+	gboolean capabilities;
+};
+
+static GOptionContext *new_context(struct options *options, struct shows *shows)
 {
-	const GOptionEntry shows[] = {
-		{ "version", 'V', 0, G_OPTION_ARG_NONE, ret_version, "print the version", NULL },
-		{ "print-capabilities", 0, 0, G_OPTION_ARG_NONE, ret_capabilities,
+	const GOptionEntry entries[] = {
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &shows->help, "print the options", NULL },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &shows->version, "print the version",
+		  NULL },
+		{ "print-capabilities", 0, 0, G_OPTION_ARG_NONE, &shows->capabilities,
 		  "print what launchers want to know, as JSON", NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
-	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-	GOptionGroup *group = g_option_group_new("main", NULL, NULL, o, NULL);
+	GOptionContext *context = g_option_context_new(NULL);
+	GOptionGroup *group = g_option_group_new("main", NULL, NULL, options, NULL);
 
+	g_option_context_set_help_enabled(context, FALSE);
 	g_option_context_set_summary(context,
 				     "Shares a host directory with a virtual machine (virtio-fs).");
 	add_table(group);
-	g_option_group_add_entries(group, shows);
+	g_option_group_add_entries(group, entries);
 	g_option_context_set_main_group(context, group);
-	return g_option_context_parse(context, argc, argv, error);
+	return context;
+}
+
+/*
+ * "-oLIST" as "-o" "LIST", which getopt users are used to and glib does not know. Returns a new
+ * vector; the strings are borrowed from argv.
+ */
+static char **split_attached(int *argc, char **argv)
+{
+	char **split = g_new0(char *, 2 * (gsize)*argc + 1);
+	int n = 0;
+
+	for (int i = 0; i < *argc; i++) {
+		bool attached = g_str_has_prefix(argv[i], "-o") && argv[i][2];
+
+		if (attached)
+			split[n++] = (char *)(uintptr_t) "-o";
+		split[n++] = attached ? argv[i] + 2 : argv[i];
+	}
+	*argc = n;
+	return split;
+}
+
+static enum options_result show(const char *text)
+{
+	puts(text);
+	return OPTIONS_DONE;
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
-	gboolean version = FALSE, capabilities = FALSE;
+	struct shows shows = { 0 };
+	g_autoptr(GOptionContext) context = NULL;
 	g_autoptr(GError) error = NULL;
+	g_autofree char *help = NULL;
+	g_autofree char **words = split_attached(&argc, argv);
+	char **rest = words; /* glib moves what it does not know to the front */
 	const char *why;
 
 	*options = defaults;
-	if (!parse_context(options, &argc, &argv, &version, &capabilities, &error))
+	context = new_context(options, &shows);
+	if (!g_option_context_parse(context, &argc, &rest, &error))
 		return usage_error(error->message);
-	if (version)
-		return print_version();
-	if (capabilities)
-		return print_capabilities();
+	if (shows.help) {
+		help = g_option_context_get_help(context, TRUE, NULL);
+		return show(g_strchomp(help));
+	}
+	if (shows.version)
+		return show("virtiofsd " VIRTIOFSD_VERSION);
+	if (shows.capabilities)
+		return show(CAPABILITIES);
 	if (argc > 1) {
-		fprintf(stderr, "virtiofsd: '%s' is not an option: see --help\n", argv[1]);
+		fprintf(stderr, "virtiofsd: '%s' is not an option: see --help\n", rest[1]);
 		return OPTIONS_USAGE;
 	}
 	why = check_whole(options);

@@ -16,8 +16,8 @@
  * Before it sleeps, the leader polls the ring for a window of time. The window grows when a sleep
  * turns out to have been shorter than a wake-up costs, and shrinks when polling found nothing: a
  * guest that works keeps a leader awake and pays no exit for a kick (they are switched off while
- * the leader is awake), and an idle or sparse one costs no CPU. Between two looks the leader
- * yields, so that a front-end on the same CPU runs at once.
+ * the leader is awake), and an idle or sparse one costs no CPU. The leader yields before it looks,
+ * so that a front-end on the same CPU runs at once.
  *
  * Completions are announced in batches: when the ring has run empty, after BATCH requests, before
  * a request that moves much data, and before anything that may block.
@@ -228,12 +228,12 @@ static void serve(struct worker *w)
 static bool poll_ring(struct queue_workers *team, uint64_t start)
 {
 	do {
+		sched_yield();
 		for (unsigned int i = 0; i < SPINS_PER_YIELD; i++) {
 			if (vq_has_work(team->vq))
 				return true;
 			cpu_relax();
 		}
-		sched_yield();
 	} while (now_ns() - start < team->poll_ns && !team_stopping(team));
 	return vq_has_work(team->vq);
 }

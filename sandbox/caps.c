@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Capabilities: the keep lists and how the rest is dropped.
+ *
+ * The launcher, which keeps the host's file system, leaves the work to libcap-ng. The server asks
+ * the kernel by itself: libcap-ng reads /proc, and after the change of root that is a path in the
+ * shared directory, where a guest could have put anything.
  */
 #include "sandbox/caps.h"
 
+#include <cap-ng.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdint.h>
@@ -106,7 +111,12 @@ int caps_keep_for_serving(bool readonly)
 
 int caps_drop_all(void)
 {
-	return keep_only(0);
+	capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
+
+	if (caps_have(CAP_SETPCAP))
+		sets |= CAPNG_SELECT_BOUNDS;
+	capng_clear(sets);
+	return capng_apply(sets) < 0 ? -EPERM : 0;
 }
 
 int caps_drop_groups(void)

@@ -22,7 +22,7 @@
 #include "vhost/memory.h"
 
 /* An old table and its successor may be alive at once, each with regions of its own. */
-#define N_SLOTS (2 * GUEST_MEMORY_MAX_REGIONS + 16)
+#define N_SLOTS ((int)(2 * GUEST_MEMORY_MAX_REGIONS + 16))
 
 static struct {
 	uintptr_t start;

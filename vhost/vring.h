@@ -4,7 +4,7 @@
  *
  * Everything here is shared with the guest, which may change any of it at any time. Pointers were
  * checked for alignment and mapping when the ring was set up; indexes into the rings are masked
- * here, descriptor numbers are the caller's to check. Byte order is little-endian (virtio 1.2, 2.7).
+ * here, descriptor numbers are the caller's to check. Byte order: little-endian (virtio 1.2, 2.7).
  */
 #ifndef VHOST_VRING_H
 #define VHOST_VRING_H

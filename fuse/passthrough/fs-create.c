@@ -154,8 +154,8 @@ static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, 
 }
 
 /* The open, on a node whose lookup is given back when there will be no reply to carry it. */
-static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid,
-		      const struct fs_entry *entry, struct fs_opened *ret_opened)
+static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid, struct fs_entry *entry,
+		      struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref node = node_get(fs, entry->nodeid);
 	int r = -ESTALE;
@@ -164,6 +164,8 @@ static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid,
 		r = fs_open_node(fs, node.slot, flags, kill_suidgid, ret_opened);
 	if (r < 0)
 		itab_forget(&fs->inodes, entry->nodeid, 1);
+	else if (flags & GUEST_O_TRUNC) /* the guest would cache the size from before */
+		(void)fs_statx(node.slot->fd, "", &entry->attr.stx);
 	return r;
 }
 

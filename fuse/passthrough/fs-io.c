@@ -183,9 +183,10 @@ int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_
 
 	if (!file.slot)
 		return -EBADF;
-	if (whence > SEEK_HOLE || offset > INT64_MAX)
+	if (whence > SEEK_HOLE)
 		return -EINVAL;
 	fs_may_block_on(thread, file.slot->backing);
+	/* A guest passes negative offsets on as they are: the host says what is wrong with them. */
 	return neg_errno((int64_t)lseek(file.slot->fd, (off_t)offset, (int)whence));
 }
 

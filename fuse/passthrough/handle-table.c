@@ -88,7 +88,7 @@ int htab_add(struct handle_table *table, const struct handle_new *new_handle, ui
 	if (index == SLOT_NONE)
 		return -ENFILE;
 	slot = &table->slots[index];
-	generation = slot_generation(slot->word);
+	generation = slot_generation(__atomic_load_n(&slot->word, __ATOMIC_RELAXED));
 	slot->nodeid = new_handle->nodeid;
 	slot->position = 0;
 	slot->fd = take_fd(&fd);
