@@ -28,7 +28,10 @@ struct vhost_device_ops {
 	 * GET_VRING_BASE, disabling, changed addresses and disconnect rely on it.
 	 */
 	void (*queue_stop)(void *opaque, unsigned int index, struct virtqueue *vq);
-	/* RESET_DEVICE, RESET_OWNER or status 0: queues are stopped, forget the guest. */
+	/*
+	 * RESET_DEVICE or RESET_OWNER: queues are stopped, forget the guest. Not at status 0, which
+	 * QEMU also sends when it merely pauses the guest.
+	 */
 	void (*reset)(void *opaque);
 };
 

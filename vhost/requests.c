@@ -20,12 +20,12 @@
 #define HANDLER(function)  .handle = (function)
 
 #define U64		   EXACTLY(sizeof(uint64_t))
-#define STATE		   EXACTLY(sizeof(struct vhost_user_vring_state)), INDEX(STATE)
-#define ADDR		   EXACTLY(sizeof(struct vhost_user_vring_addr)), INDEX(STATE)
+#define VRING_STATE	   EXACTLY(sizeof(struct vhost_user_vring_state)), INDEX(STATE)
+#define VRING_ADDR	   EXACTLY(sizeof(struct vhost_user_vring_addr)), INDEX(STATE)
 #define REGION		   EXACTLY(sizeof(struct vhost_user_mem_region))
 #define TABLE		   BETWEEN(8, sizeof(struct vhost_user_mem_table)), FDS(PER_REGION)
-#define CONFIG		   BETWEEN(VHOST_USER_CONFIG_HEADER_BYTES, sizeof(struct vhost_user_config))
-#define VRING		   U64, FDS(ONE_OR_FLAG), INDEX(FD)
+#define CONFIG_SPACE	   BETWEEN(VHOST_USER_CONFIG_HEADER_BYTES, sizeof(struct vhost_user_config))
+#define VRING_FD	   U64, FDS(ONE_OR_FLAG), INDEX(FD)
 
 #define REQUEST(code, ...) [VHOST_USER_##code] = { .name = #code, __VA_ARGS__ }
 
@@ -36,23 +36,23 @@ static const struct vhost_request requests[] = {
 	REQUEST(SET_OWNER, HANDLER(vhost_set_owner)),
 	REQUEST(RESET_OWNER, HANDLER(vhost_reset)),
 	REQUEST(SET_MEM_TABLE, TABLE, HANDLER(vhost_set_mem_table)),
-	REQUEST(SET_VRING_NUM, STATE, STOPS_QUEUE, HANDLER(vhost_set_vring_num)),
-	REQUEST(SET_VRING_ADDR, ADDR, STOPS_QUEUE, HANDLER(vhost_set_vring_addr)),
-	REQUEST(SET_VRING_BASE, STATE, STOPS_QUEUE, HANDLER(vhost_set_vring_base)),
-	REQUEST(GET_VRING_BASE, STATE, STOPS_QUEUE, REPLIES, HANDLER(vhost_get_vring_base)),
-	REQUEST(SET_VRING_KICK, VRING, STOPS_QUEUE, HANDLER(vhost_set_vring_kick)),
-	REQUEST(SET_VRING_CALL, VRING, HANDLER(vhost_set_vring_call)),
-	REQUEST(SET_VRING_ERR, VRING, HANDLER(vhost_set_vring_err)),
+	REQUEST(SET_VRING_NUM, VRING_STATE, STOPS_QUEUE, HANDLER(vhost_set_vring_num)),
+	REQUEST(SET_VRING_ADDR, VRING_ADDR, STOPS_QUEUE, HANDLER(vhost_set_vring_addr)),
+	REQUEST(SET_VRING_BASE, VRING_STATE, STOPS_QUEUE, HANDLER(vhost_set_vring_base)),
+	REQUEST(GET_VRING_BASE, VRING_STATE, STOPS_QUEUE, REPLIES, HANDLER(vhost_get_vring_base)),
+	REQUEST(SET_VRING_KICK, VRING_FD, STOPS_QUEUE, HANDLER(vhost_set_vring_kick)),
+	REQUEST(SET_VRING_CALL, VRING_FD, HANDLER(vhost_set_vring_call)),
+	REQUEST(SET_VRING_ERR, VRING_FD, HANDLER(vhost_set_vring_err)),
 	REQUEST(GET_PROTOCOL_FEATURES, REPLIES, HANDLER(vhost_get_protocol_features)),
 	REQUEST(SET_PROTOCOL_FEATURES, U64, HANDLER(vhost_set_protocol_features)),
 	REQUEST(GET_QUEUE_NUM, NEEDS(MQ), REPLIES, HANDLER(vhost_get_queue_num)),
-	REQUEST(SET_VRING_ENABLE, STATE, HANDLER(vhost_set_vring_enable)),
+	REQUEST(SET_VRING_ENABLE, VRING_STATE, HANDLER(vhost_set_vring_enable)),
 	REQUEST(SET_BACKEND_REQ_FD, BETWEEN(0, sizeof(uint64_t)), FDS(ONE), NEEDS(BACKEND_REQ),
 		HANDLER(vhost_set_backend_req_fd)),
-	REQUEST(GET_CONFIG, CONFIG, NEEDS(CONFIG), REPLIES, HANDLER(vhost_get_config)),
-	REQUEST(SET_CONFIG, CONFIG, NEEDS(CONFIG), HANDLER(vhost_set_config)),
+	REQUEST(GET_CONFIG, CONFIG_SPACE, NEEDS(CONFIG), REPLIES, HANDLER(vhost_get_config)),
+	REQUEST(SET_CONFIG, CONFIG_SPACE, NEEDS(CONFIG), HANDLER(vhost_set_config)),
 	REQUEST(RESET_DEVICE, NEEDS(RESET_DEVICE), HANDLER(vhost_reset)),
-	REQUEST(VRING_KICK, STATE, NEEDS(INBAND_NOTIFICATIONS), HANDLER(vhost_vring_kick)),
+	REQUEST(VRING_KICK, VRING_STATE, NEEDS(INBAND_NOTIFICATIONS), HANDLER(vhost_vring_kick)),
 	REQUEST(GET_MAX_MEM_SLOTS, NEEDS(CONFIGURE_MEM_SLOTS), REPLIES,
 		HANDLER(vhost_get_max_mem_slots)),
 	REQUEST(ADD_MEM_REG, REGION, FDS(ONE), NEEDS(CONFIGURE_MEM_SLOTS),
