@@ -37,7 +37,9 @@ static int lookup_new(struct fs *fs, const struct node_ref *dir, const char *nam
 {
 	const struct lookup_dir in = { dir->slot, dir->slot->fd };
 
-	return fs_lookup_in(fs, &in, name, false, ret_entry);
+	int r = fs_lookup_in(fs, &in, name, false, ret_entry);
+
+	return r < 0 ? r : 0;
 }
 
 /* ---- Nodes without an open file ---- */

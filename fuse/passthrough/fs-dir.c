@@ -100,7 +100,7 @@ static bool lookup_dirent(const struct dir_run *run, const struct host_dirent *h
 	};
 	bool known = itab_probe(&run->fs->inodes, &id);
 
-	return fs_lookup_in(run->fs, &run->in, host->name, known, ret_entry) == 0;
+	return fs_lookup_in(run->fs, &run->in, host->name, known, ret_entry) >= 0;
 }
 
 /* False when the reply has no room for it. */

@@ -102,13 +102,14 @@ struct lookup_dir {
 
 /*
  * Adds a lookup to `name`. `expect_known` says which way is probably shorter, and only that:
- * asking by name first, or opening first.
+ * asking by name first, or opening first. 1 when the inode was known before, 0 when not.
  */
 int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, bool expect_known,
 		 struct fs_entry *ret_entry);
 
 /*
  * Adds a lookup to what `path_fd` (O_PATH, taken also on failure) refers to, found in `dir`.
+ * 1 when the inode was known before, 0 when not.
  */
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
 		 struct fs_entry *ret_entry);

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 
+#define UNKNOWN_RUN 4u /* so many new inodes in a row make the next one likely new */
+
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 		   const struct statx *stx, struct fs_entry *ret_entry)
 {
@@ -43,7 +45,7 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
 	if (r < 0)
 		return r;
 	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
-	return 0;
+	return r;
 }
 
 /* 1 when the name leads to a known node; 0 when it must be opened to be sure. */
@@ -74,7 +76,7 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 		int r = lookup_known(fs, dir, name, ret_entry);
 
 		if (r != 0)
-			return r < 0 ? r : 0;
+			return r;
 	}
 	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -82,18 +84,33 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	return fs_lookup_fd(fs, dir, fd, ret_entry);
 }
 
+/*
+ * A guest either walks what it knows or reads a tree anew, rarely both at a time; the last few
+ * results tell which. Guessing right saves a statx(2) of what must be opened, or the open of what
+ * needs none.
+ */
+static void learn(struct fs_thread *thread, bool was_known)
+{
+	thread->n_unknown = was_known ? 0 : MIN(thread->n_unknown + 1, UNKNOWN_RUN);
+}
+
 int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
 	      struct fs_entry *ret_entry)
 {
 	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	int r;
 
 	if (!dir.slot)
 		return -ESTALE;
 	if (!fs_name_ok(name))
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);
-	return fs_lookup_in(thread->fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, name, true,
-			    ret_entry);
+	r = fs_lookup_in(thread->fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, name,
+			 thread->n_unknown < UNKNOWN_RUN, ret_entry);
+	if (r < 0)
+		return r;
+	learn(thread, r);
+	return 0;
 }
 
 void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup)

@@ -84,6 +84,7 @@ struct fs_thread {
 	 * the caller can let another thread go on with the queue. May be NULL.
 	 */
 	void (*about_to_block)(struct fs_thread *thread);
+	unsigned int n_unknown; /* lookups in a row that found what was not known */
 	/* Room for getdents64(2); the owner allocates it once per thread. */
 	char dirbuf[FS_DIRBUF_BYTES] __attribute__((__aligned__(8)));
 };

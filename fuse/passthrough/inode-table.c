@@ -263,7 +263,7 @@ int itab_lookup_found(struct inode_table *table, const struct inode_found *found
 		slot->birth = found->seen.birth;
 		slot->n_lookup++;
 		*ret_nodeid = itab_nodeid(table, slot);
-		return 0;
+		return 1;
 	}
 	index = slot_pool_take(&table->pool);
 	if (index == SLOT_NONE)

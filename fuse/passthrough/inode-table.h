@@ -106,7 +106,7 @@ struct inode_found {
 
 /*
  * Adds a lookup to the inode, which becomes known if it was not. `found->fd` is taken, also on
- * failure. -ENFILE when the table is full.
+ * failure. 1 when it was known before, 0 when not, -ENFILE when the table is full.
  */
 int itab_lookup_found(struct inode_table *table, const struct inode_found *found,
 		      uint64_t *ret_nodeid);

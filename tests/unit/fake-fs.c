@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fs_*() functions over struct fake_fs.
+ */
+#include "fake-fs.h"
+
+#include <dirent.h>
+#include <glib.h>
+#include <string.h>
+
+#include "base/iov.h"
+#include "base/util.h"
+
+struct fake_fs fake;
+
+static int note(struct fs_thread *thread, const char *called, uint64_t nodeid, const char *name)
+{
+	fake.called = called;
+	fake.n_calls++;
+	fake.nodeid = nodeid;
+	g_strlcpy(fake.name, name ? name : "", sizeof(fake.name));
+	if (fake.blocks && thread->about_to_block)
+		thread->about_to_block(thread);
+	return fake.result;
+}
+
+static int note_fh(struct fs_thread *thread, const char *called, uint64_t fh)
+{
+	fake.fh = fh;
+	return note(thread, called, 0, NULL);
+}
+
+static int give_entry(int r, struct fs_entry *ret_entry)
+{
+	if (r == 0)
+		*ret_entry = fake.entry;
+	return r;
+}
+
+static int give_opened(int r, struct fs_opened *ret_opened)
+{
+	if (r == 0)
+		*ret_opened = fake.opened;
+	return r;
+}
+
+void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
+{
+	(void)fs;
+	fake.n_resets++;
+	fake.negotiated = *negotiated;
+}
+
+int fs_thread_init(struct fs_thread *thread, struct fs *fs)
+{
+	thread->fs = fs;
+	thread->about_to_block = NULL;
+	return 0;
+}
+
+int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
+	      struct fs_entry *ret_entry)
+{
+	return give_entry(note(thread, "lookup", parent, name), ret_entry);
+}
+
+void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup)
+{
+	unsigned int i = fake.n_forgets++;
+
+	(void)fs;
+	fake.called = "forget";
+	if (i < ARRAY_SIZE(fake.forgotten)) {
+		fake.forgotten[i] = nodeid;
+		fake.forgotten_counts[i] = n_lookup;
+	}
+}
+
+int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs_attr *ret_attr)
+{
+	fake.fh = fh;
+	*ret_attr = fake.attr;
+	return note(thread, "getattr", nodeid, NULL);
+}
+
+int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setattr *set,
+	       struct fs_attr *ret_attr)
+{
+	fake.set = *set;
+	*ret_attr = fake.attr;
+	return note(thread, "setattr", nodeid, NULL);
+}
+
+ssize_t fs_readlink(struct fs_thread *thread, uint64_t nodeid, char *buf, size_t size)
+{
+	int r = note(thread, "readlink", nodeid, NULL);
+	size_t len = strlen(fake.target);
+
+	g_assert_cmpuint(len, <=, size);
+	memcpy(buf, fake.target, len);
+	return r < 0 ? r : (ssize_t)len;
+}
+
+int fs_statfs(struct fs_thread *thread, uint64_t nodeid, struct statvfs *ret_statfs)
+{
+	*ret_statfs = fake.statfs;
+	return note(thread, "statfs", nodeid, NULL);
+}
+
+int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+	      uint32_t mask)
+{
+	fake.caller = *caller;
+	fake.mask = mask;
+	return note(thread, "access", nodeid, NULL);
+}
+
+int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       const char *name, const char *target, struct fs_entry *ret_entry)
+{
+	fake.caller = *caller;
+	g_strlcpy(fake.second, target, sizeof(fake.second));
+	return give_entry(note(thread, "symlink", parent, name), ret_entry);
+}
+
+int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry)
+{
+	fake.caller = *caller;
+	fake.mode = mode;
+	fake.rdev = rdev;
+	return give_entry(note(thread, "mknod", parent, name), ret_entry);
+}
+
+int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	     const char *name, uint32_t mode, struct fs_entry *ret_entry)
+{
+	fake.caller = *caller;
+	fake.mode = mode;
+	return give_entry(note(thread, "mkdir", parent, name), ret_entry);
+}
+
+int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, const char *new_name,
+	    struct fs_entry *ret_entry)
+{
+	fake.new_parent = new_parent;
+	return give_entry(note(thread, "link", nodeid, new_name), ret_entry);
+}
+
+int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name)
+{
+	return note(thread, "unlink", parent, name);
+}
+
+int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name)
+{
+	return note(thread, "rmdir", parent, name);
+}
+
+int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
+	      const char *new_name, uint32_t flags)
+{
+	fake.new_parent = new_parent;
+	fake.flags = flags;
+	g_strlcpy(fake.second, new_name, sizeof(fake.second));
+	return note(thread, "rename", parent, name);
+}
+
+int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
+	    struct fs_opened *ret_opened)
+{
+	fake.flags = flags;
+	fake.kill_suidgid = kill_suidgid;
+	return give_opened(note(thread, "open", nodeid, NULL), ret_opened);
+}
+
+int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
+	      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
+{
+	int r = note(thread, "create", parent, name);
+
+	fake.caller = *caller;
+	fake.mode = mode;
+	fake.flags = flags;
+	fake.kill_suidgid = kill_suidgid;
+	give_entry(r, ret_entry);
+	return give_opened(r, ret_opened);
+}
+
+ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
+		unsigned int n_iov)
+{
+	struct iov_cursor cur;
+	int r = note_fh(thread, "read", fh);
+
+	fake.offset = offset;
+	fake.n_pieces = MAX(fake.n_pieces, n_iov);
+	if (r < 0)
+		return r;
+	iov_cursor_init(&cur, iov, n_iov);
+	fake.size += (uint32_t)cur.remaining;
+	if (offset >= fake.file_bytes)
+		return 0;
+	return (ssize_t)iov_copy_in(&cur, fake.file + offset, fake.file_bytes - offset);
+}
+
+ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
+		 unsigned int n_iov)
+{
+	struct iov_cursor cur;
+	int r = note_fh(thread, "write", write->fh);
+
+	fake.write = *write;
+	fake.n_pieces = MAX(fake.n_pieces, n_iov);
+	if (r < 0)
+		return r;
+	iov_cursor_init(&cur, iov, n_iov);
+	if (!range_fits(write->offset, cur.remaining, fake.file_bytes))
+		return -EFBIG;
+	return (ssize_t)iov_copy_out(&cur, fake.written + write->offset, cur.remaining);
+}
+
+int fs_flush(struct fs_thread *thread, uint64_t fh)
+{
+	return note_fh(thread, "flush", fh);
+}
+
+int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync)
+{
+	fake.datasync = datasync;
+	return note_fh(thread, "fsync", fh);
+}
+
+int fs_release(struct fs_thread *thread, uint64_t fh)
+{
+	return note_fh(thread, "release", fh);
+}
+
+int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
+		 uint64_t length)
+{
+	fake.mode = mode;
+	fake.offset = offset;
+	fake.length = length;
+	return note_fh(thread, "fallocate", fh);
+}
+
+int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence)
+{
+	int r = note_fh(thread, "lseek", fh);
+
+	fake.offset = offset;
+	fake.whence = whence;
+	return r < 0 ? r : fake.count;
+}
+
+ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
+{
+	int r = note_fh(thread, "copy_file_range", copy->fh_in);
+
+	fake.copy = *copy;
+	return r < 0 ? r : (ssize_t)fake.count;
+}
+
+int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
+{
+	return note(thread, "syncfs", nodeid, NULL);
+}
+
+int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
+{
+	return give_opened(note(thread, "opendir", nodeid, NULL), ret_opened);
+}
+
+int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
+	       uint32_t size, struct fs_dir_sink *sink)
+{
+	int r = note(thread, "readdir", nodeid, NULL);
+	uint64_t n_names = 0;
+
+	while (fake.names[n_names])
+		n_names++;
+	fake.fh = fh;
+	fake.offset = offset;
+	fake.size = size;
+	if (r < 0)
+		return r;
+	for (uint64_t i = offset; i < n_names; i++) {
+		const char *name = fake.names[i];
+		const struct fs_dirent dirent = {
+			.ino = 1000 + i,
+			.next_offset = i + 1,
+			.type = DT_REG,
+			.name_len = (uint32_t)strlen(name),
+			.name = name,
+		};
+		bool known = sink->plus && g_strcmp0(name, fake.nameless) != 0;
+
+		if (!sink->room(sink, dirent.name_len))
+			break;
+		sink->add(sink, &dirent, known ? &fake.entry : NULL);
+	}
+	return fake.readdir_result;
+}
+
+int fs_fsyncdir(struct fs_thread *thread, uint64_t fh, bool datasync)
+{
+	fake.datasync = datasync;
+	return note_fh(thread, "fsyncdir", fh);
+}
+
+int fs_releasedir(struct fs_thread *thread, uint64_t fh)
+{
+	return note_fh(thread, "releasedir", fh);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shows that only regular files are opened, with no more of the guest's flags than concern one,
+ * and what the cache modes tell the guest.
+ */
+#include "fs-unit.h"
+
+#include <fcntl.h>
+
+static int open_name(struct fs_unit *unit, const char *name, uint32_t flags,
+		     struct fs_opened *opened)
+{
+	return fs_open(unit->thread, fs_unit_lookup(unit, name), flags, false, opened);
+}
+
+/* What the host's descriptor of a handle was opened with. */
+static int host_flags(struct fs_unit *unit, uint64_t fh)
+{
+	struct handle_slot *slot = htab_get(&unit->fs->handles, fh, HANDLE_FILE);
+	int flags = fcntl(slot->fd, F_GETFL);
+
+	htab_put(&unit->fs->handles, slot);
+	return flags;
+}
+
+static void special_files_and_links_are_never_opened(void)
+{
+	struct fs_opened opened;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "target", "");
+	g_assert_cmpint(mkfifoat(unit.dir_fd, "fifo", 0600), ==, 0);
+	g_assert_cmpint(mknodat(unit.dir_fd, "socket", S_IFSOCK | 0600, 0), ==, 0);
+	g_assert_cmpint(symlinkat("target", unit.dir_fd, "link"), ==, 0);
+	g_assert_cmpint(open_name(&unit, "fifo", O_RDONLY, &opened), ==, -EBADF);
+	g_assert_cmpint(open_name(&unit, "fifo", O_RDWR, &opened), ==, -EBADF);
+	g_assert_cmpint(open_name(&unit, "socket", O_RDWR, &opened), ==, -EBADF);
+	g_assert_cmpint(open_name(&unit, "link", O_RDONLY, &opened), ==, -ELOOP);
+	g_assert_cmpint(fs_open(unit.thread, FS_ROOT_ID, O_RDONLY, false, &opened), ==, -EISDIR);
+	g_assert_cmpint(fs_open(unit.thread, 99, O_RDONLY, false, &opened), ==, -ESTALE);
+	g_assert_cmpint(fs_opendir(unit.thread, fs_unit_lookup(&unit, "fifo"), &opened), ==,
+			-ENOTDIR);
+	fs_unit_stop(&unit);
+}
+
+static void flags_that_do_not_concern_an_existing_file_stay_here(void)
+{
+	const uint32_t all = ~(GUEST_O_ACCMODE | GUEST_O_TRUNC);
+	const int wanted = O_RDWR | O_SYNC;
+	struct fs_opened opened;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(open_name(&unit, "a", all | O_RDWR, &opened), ==, 0);
+	/* O_LARGEFILE is the kernel's own. */
+	g_assert_cmphex(host_flags(&unit, opened.fh) & ~0100000, ==, wanted);
+	g_assert_cmpint(open_name(&unit, "a", 3, &opened), ==, -EINVAL);
+	fs_unit_stop(&unit);
+}
+
+static void truncation_on_open_reaches_the_file(void)
+{
+	g_autofree char *text = NULL;
+	struct fs_opened opened;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(open_name(&unit, "a", O_WRONLY | O_TRUNC, &opened), ==, 0);
+	text = fs_unit_read(&unit, "a");
+	g_assert_cmpstr(text, ==, "");
+	fs_unit_stop(&unit);
+}
+
+static void a_read_only_share_opens_for_reading_only(void)
+{
+	struct fs_options options = fs_unit_options();
+	struct fs_opened opened;
+	struct fs_unit unit;
+
+	options.readonly = true;
+	fs_unit_start_with(&unit, NULL, &options);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(open_name(&unit, "a", O_WRONLY, &opened), ==, -EROFS);
+	g_assert_cmpint(open_name(&unit, "a", O_RDWR, &opened), ==, -EROFS);
+	g_assert_cmpint(open_name(&unit, "a", O_RDONLY | O_TRUNC, &opened), ==, -EROFS);
+	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
+	g_assert_cmpint(fs_fallocate(unit.thread, opened.fh, 0, 0, 1), ==, -EROFS);
+	g_assert_cmpint(fs_write(unit.thread, &(struct fs_write){ .fh = opened.fh }, NULL, 0), ==,
+			-EROFS);
+	fs_unit_stop(&unit);
+}
+
+static void a_released_handle_is_bad(void)
+{
+	struct fs_unit unit;
+	uint64_t fh;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	fh = fs_unit_open(&unit, "a", O_RDONLY);
+	g_assert_cmpint(fs_releasedir(unit.thread, fh), ==, -EBADF);
+	g_assert_cmpint(fs_flush(unit.thread, fh), ==, 0);
+	g_assert_cmpint(fs_release(unit.thread, fh), ==, 0);
+	g_assert_cmpint(fs_release(unit.thread, fh), ==, -EBADF);
+	g_assert_cmpint(fs_flush(unit.thread, fh), ==, -EBADF);
+	g_assert_cmpint(fs_fsync(unit.thread, fh, false), ==, -EBADF);
+	g_assert_cmpint(fs_read(unit.thread, fh, 0, NULL, 0), ==, -EBADF);
+	fs_unit_stop(&unit);
+}
+
+static void syncing_says_that_it_may_take_long(void)
+{
+	struct fs_unit unit;
+	uint64_t fh;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	fh = fs_unit_open(&unit, "a", O_RDWR);
+	g_assert_cmpuint(unit.n_blocks, ==, 0);
+	g_assert_cmpint(fs_fsync(unit.thread, fh, true), ==, 0);
+	g_assert_cmpuint(unit.n_blocks, ==, 1);
+	g_assert_cmpint(fs_fsync(unit.thread, fh, false), ==, 0);
+	g_assert_cmpuint(unit.n_blocks, ==, 2);
+	fs_unit_stop(&unit);
+}
+
+static void the_cache_mode_decides_what_a_guest_may_keep(void)
+{
+	static const struct fs_opened hints[] = {
+		[FS_CACHE_AUTO] = { 0 },
+		[FS_CACHE_ALWAYS] = { .keep_cache = true },
+		[FS_CACHE_NEVER] = { .direct_io = true, .parallel_direct_writes = true },
+		[FS_CACHE_METADATA] = { .direct_io = true, .parallel_direct_writes = true },
+	};
+
+	for (unsigned int mode = 0; mode < G_N_ELEMENTS(hints); mode++) {
+		struct fs_options options = fs_unit_options();
+		struct fs_opened opened;
+		struct fs_unit unit;
+
+		options.cache = (enum fs_cache)mode;
+		fs_unit_start_with(&unit, NULL, &options);
+		fs_unit_write(&unit, "a", "text");
+		g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
+		g_assert_cmpint(opened.direct_io, ==, hints[mode].direct_io);
+		g_assert_cmpint(opened.keep_cache, ==, hints[mode].keep_cache);
+		g_assert_cmpint(opened.parallel_direct_writes, ==,
+				hints[mode].parallel_direct_writes);
+		g_assert_false(opened.cache_dir);
+		fs_unit_stop(&unit);
+	}
+}
+
+static void too_many_handles_are_enfile(void)
+{
+	struct fs_options options = fs_unit_options();
+	struct fs_opened opened;
+	struct fs_unit unit;
+	uint64_t fh;
+
+	options.max_handles = 1;
+	fs_unit_start_with(&unit, NULL, &options);
+	fs_unit_write(&unit, "a", "text");
+	fh = fs_unit_open(&unit, "a", O_RDONLY);
+	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, -ENFILE);
+	g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, &opened), ==, -ENFILE);
+	g_assert_cmpint(fs_release(unit.thread, fh), ==, 0);
+	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
+	fs_unit_stop(&unit);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/fs-open/special files and links are never opened",
+			special_files_and_links_are_never_opened);
+	g_test_add_func("/fs-open/flags that do not concern an existing file stay here",
+			flags_that_do_not_concern_an_existing_file_stay_here);
+	g_test_add_func("/fs-open/truncation on open reaches the file",
+			truncation_on_open_reaches_the_file);
+	g_test_add_func("/fs-open/a read-only share opens for reading only",
+			a_read_only_share_opens_for_reading_only);
+	g_test_add_func("/fs-open/a released handle is bad", a_released_handle_is_bad);
+	g_test_add_func("/fs-open/syncing says that it may take long",
+			syncing_says_that_it_may_take_long);
+	g_test_add_func("/fs-open/the cache mode decides what a guest may keep",
+			the_cache_mode_decides_what_a_guest_may_keep);
+	g_test_add_func("/fs-open/too many handles are ENFILE", too_many_handles_are_enfile);
+	return g_test_run();
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shows that an fh leads to its open file until it is released, that the descriptor is closed with
+ * the last user and not before, and that stale and made-up handles lead nowhere.
+ */
+#include <fcntl.h>
+#include <errno.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "fuse/passthrough/handle-table.h"
+
+#define N_MAX 4u
+
+struct unit {
+	void *section;
+	struct handle_table table;
+};
+
+static void start(struct unit *unit)
+{
+	unit->section = g_malloc0(htab_section_bytes(N_MAX));
+	g_assert_cmpint(htab_init(&unit->table, unit->section, N_MAX), ==, 0);
+}
+
+static void stop(struct unit *unit)
+{
+	htab_release_all(&unit->table);
+	htab_deinit(&unit->table);
+	g_free(unit->section);
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static int some_fd(void)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	g_assert_cmpint(fd, >=, 0);
+	return fd;
+}
+
+static uint64_t must_add(struct unit *unit, enum handle_kind kind)
+{
+	struct handle_new new_handle = { .nodeid = 7, .fd = some_fd(), .kind = kind };
+	uint64_t fh;
+
+	g_assert_cmpint(htab_add(&unit->table, &new_handle, &fh), ==, 0);
+	return fh;
+}
+
+static int release(struct unit *unit, uint64_t fh, enum handle_kind kind)
+{
+	struct handle_slot *slot = htab_get(&unit->table, fh, kind);
+	int r;
+
+	if (!slot)
+		return -EBADF;
+	r = htab_release(slot);
+	htab_put(&unit->table, slot);
+	return r;
+}
+
+static void a_handle_is_found_as_its_own_kind_only(void)
+{
+	struct handle_slot *slot;
+	struct unit unit;
+	uint64_t fh;
+
+	start(&unit);
+	fh = must_add(&unit, HANDLE_DIR);
+	g_assert_null(htab_get(&unit.table, fh, HANDLE_FILE));
+	slot = htab_get(&unit.table, fh, HANDLE_DIR);
+	g_assert_nonnull(slot);
+	g_assert_cmpuint(slot->nodeid, ==, 7);
+	htab_put(&unit.table, slot);
+	stop(&unit);
+}
+
+static void made_up_handles_lead_nowhere(void)
+{
+	static const uint64_t fhs[] = {
+		1, N_MAX - 1, N_MAX, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX,
+	};
+	struct unit unit;
+
+	start(&unit);
+	(void)must_add(&unit, HANDLE_FILE);
+	for (size_t i = 0; i < G_N_ELEMENTS(fhs); i++)
+		g_assert_cmpint(release(&unit, fhs[i], HANDLE_FILE), ==, -EBADF);
+	stop(&unit);
+}
+
+static void a_released_handle_stays_bad_when_its_slot_is_used_again(void)
+{
+	struct unit unit;
+	uint64_t old;
+	uint64_t new;
+
+	start(&unit);
+	old = must_add(&unit, HANDLE_FILE);
+	g_assert_cmpint(release(&unit, old, HANDLE_FILE), ==, 0);
+	g_assert_cmpint(release(&unit, old, HANDLE_FILE), ==, -EBADF);
+	new = must_add(&unit, HANDLE_FILE);
+	g_assert_cmpuint((uint32_t) new, ==, (uint32_t)old);
+	g_assert_cmpint(release(&unit, old, HANDLE_FILE), ==, -EBADF);
+	g_assert_cmpint(release(&unit, new, HANDLE_FILE), ==, 0);
+	stop(&unit);
+}
+
+static void the_last_user_of_a_released_handle_closes_it(void)
+{
+	struct handle_slot *slot;
+	struct unit unit;
+	uint64_t fh;
+	int fd;
+
+	start(&unit);
+	fh = must_add(&unit, HANDLE_FILE);
+	slot = htab_get(&unit.table, fh, HANDLE_FILE);
+	fd = slot->fd;
+	g_assert_cmpint(release(&unit, fh, HANDLE_FILE), ==, 0);
+	g_assert_null(htab_get(&unit.table, fh, HANDLE_FILE));
+	g_assert_cmpint(htab_release(slot), ==, -EBADF);
+	g_assert_true(is_open(fd));
+	htab_put(&unit.table, slot);
+	g_assert_false(is_open(fd));
+	stop(&unit);
+}
+
+static void a_full_table_refuses_and_closes(void)
+{
+	struct handle_new extra = { .kind = HANDLE_FILE };
+	struct unit unit;
+	uint64_t fh = 0;
+
+	start(&unit);
+	for (unsigned int i = 0; i < N_MAX; i++)
+		fh = must_add(&unit, HANDLE_FILE);
+	extra.fd = some_fd();
+	g_assert_cmpint(htab_add(&unit.table, &extra, &fh), ==, -ENFILE);
+	g_assert_false(is_open(extra.fd));
+	htab_release_all(&unit.table);
+	(void)must_add(&unit, HANDLE_FILE);
+	stop(&unit);
+}
+
+static void handles_survive_a_new_table_on_the_same_section(void)
+{
+	struct handle_slot *slot;
+	struct unit unit;
+	uint64_t dir;
+	uint64_t file;
+
+	start(&unit);
+	file = must_add(&unit, HANDLE_FILE);
+	dir = must_add(&unit, HANDLE_DIR);
+	slot = htab_get(&unit.table, dir, HANDLE_DIR);
+	slot->position = 17;
+	htab_deinit(&unit.table);
+	g_assert_cmpint(htab_init(&unit.table, unit.section, N_MAX), ==, 0);
+	slot = htab_get(&unit.table, dir, HANDLE_DIR);
+	g_assert_nonnull(slot);
+	g_assert_cmpuint(slot->position, ==, HANDLE_LOST);
+	g_assert_true(is_open(slot->fd));
+	htab_put(&unit.table, slot);
+	g_assert_cmpint(release(&unit, file, HANDLE_FILE), ==, 0);
+	stop(&unit);
+}
+
+#define N_THREADS 4
+#define N_ROUNDS  20000
+
+struct race {
+	struct unit unit;
+	uint64_t fh[N_MAX]; /* atomic */
+};
+
+static gpointer use_table(gpointer arg)
+{
+	struct race *race = arg;
+
+	for (unsigned int i = 0; i < N_ROUNDS; i++) {
+		uint64_t *place = &race->fh[i % N_MAX];
+		uint64_t fh = __atomic_load_n(place, __ATOMIC_RELAXED);
+		struct handle_slot *slot = htab_get(&race->unit.table, fh, HANDLE_FILE);
+		struct handle_new new_handle = { .kind = HANDLE_FILE };
+
+		if (slot) {
+			g_assert_true(is_open(slot->fd));
+			if (i % 3 == 0)
+				(void)htab_release(slot);
+			g_assert_true(is_open(slot->fd));
+			htab_put(&race->unit.table, slot);
+			continue;
+		}
+		new_handle.fd = some_fd();
+		if (htab_add(&race->unit.table, &new_handle, &fh) == 0)
+			__atomic_store_n(place, fh, __ATOMIC_RELAXED);
+		else
+			htab_release_all(&race->unit.table);
+	}
+	return NULL;
+}
+
+static void many_threads_never_see_a_closed_descriptor(void)
+{
+	GThread *thread[N_THREADS];
+	struct race race = { 0 };
+
+	start(&race.unit);
+	for (int i = 0; i < N_THREADS; i++)
+		thread[i] = g_thread_new("user", use_table, &race);
+	for (int i = 0; i < N_THREADS; i++)
+		g_thread_join(thread[i]);
+	htab_release_all(&race.unit.table);
+	for (unsigned int i = 0; i < N_MAX; i++)
+		(void)must_add(&race.unit, HANDLE_FILE);
+	stop(&race.unit);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/handle-table/a handle is found as its own kind only",
+			a_handle_is_found_as_its_own_kind_only);
+	g_test_add_func("/handle-table/made-up handles lead nowhere", made_up_handles_lead_nowhere);
+	g_test_add_func("/handle-table/a released handle stays bad when its slot is used again",
+			a_released_handle_stays_bad_when_its_slot_is_used_again);
+	g_test_add_func("/handle-table/the last user of a released handle closes it",
+			the_last_user_of_a_released_handle_closes_it);
+	g_test_add_func("/handle-table/a full table refuses and closes",
+			a_full_table_refuses_and_closes);
+	g_test_add_func("/handle-table/handles survive a new table on the same section",
+			handles_survive_a_new_table_on_the_same_section);
+	g_test_add_func("/handle-table/many threads never see a closed descriptor",
+			many_threads_never_see_a_closed_descriptor);
+	return g_test_run();
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shows how command lines become options: long forms, the -o list with its escapes, later options
+ * winning, and that a wrong line is a usage error and never half-applied silence.
+ */
+#include <glib.h>
+#include <string.h>
+
+#include "daemon/options.h"
+
+/* Splits at blanks and parses; stderr and stdout stay visible in the test log. */
+static enum options_result parse(struct options *o, const char *line)
+{
+	g_auto(GStrv) words = g_strsplit(line, " ", -1);
+	g_autofree char **argv = g_new0(char *, g_strv_length(words) + 2);
+
+	argv[0] = (char *)(uintptr_t) "virtiofsd";
+	for (guint i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	return options_parse(o, (int)g_strv_length(words) + 1, argv);
+}
+
+#define USUAL "--shared-dir /srv --socket-path /run/s"
+
+static void the_usual_line_has_the_documented_defaults(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL), ==, OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/srv");
+	g_assert_cmpstr(o.socket_path, ==, "/run/s");
+	g_assert_cmpint(o.fd, ==, -1);
+	g_assert_null(o.tag);
+	g_assert_cmpint(o.cache, ==, FS_CACHE_AUTO);
+	g_assert_cmpint(o.sandbox, ==, SANDBOX_NAMESPACE);
+	g_assert_cmpint(o.seccomp, ==, SANDBOX_SECCOMP_KILL);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_INFO);
+	g_assert_cmpuint(o.thread_pool_size, ==, 16);
+	g_assert_false(o.readonly);
+	g_assert_true(o.announce_submounts);
+	options_deinit(&o);
+}
+
+static void equal_signs_and_blanks_both_separate_values(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--shared-dir=/a=b --fd=7 --cache=Never --readonly --tag=home "
+				  "--log-level debug --thread-pool-size 0"),
+			==, OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/a=b");
+	g_assert_cmpint(o.fd, ==, 7);
+	g_assert_cmpint(o.cache, ==, FS_CACHE_NEVER);
+	g_assert_true(o.readonly);
+	g_assert_cmpstr(o.tag, ==, "home");
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_DEBUG);
+	g_assert_cmpuint(o.thread_pool_size, ==, 0);
+	options_deinit(&o);
+}
+
+static void a_later_option_wins(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " --cache=always --cache=metadata -o source=/other"), ==,
+			OPTIONS_RUN);
+	g_assert_cmpint(o.cache, ==, FS_CACHE_METADATA);
+	g_assert_cmpstr(o.shared_dir, ==, "/other");
+	options_deinit(&o);
+}
+
+static void the_line_of_libvirt_nine_is_understood(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o,
+			      "--fd=31 -o source=/srv,cache=none,sandbox=chroot,no_xattr,no_flock,"
+			      "no_posix_lock --thread-pool-size=4 -d"),
+			==, OPTIONS_RUN);
+	g_assert_cmpint(o.fd, ==, 31);
+	g_assert_cmpstr(o.shared_dir, ==, "/srv");
+	g_assert_cmpint(o.cache, ==, FS_CACHE_NEVER);
+	g_assert_cmpint(o.sandbox, ==, SANDBOX_CHROOT);
+	g_assert_cmpuint(o.thread_pool_size, ==, 4);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_DEBUG);
+	options_deinit(&o);
+}
+
+static void commas_and_equal_signs_fit_into_a_source(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--fd=3 -o source=/a,,b=c\\,d,cache=auto"), ==, OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/a,b=c,d");
+	options_deinit(&o);
+}
+
+static void a_list_may_be_attached_to_its_letter(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--fd=3 -osource=/a -ocache=none"), ==, OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/a");
+	g_assert_cmpint(o.cache, ==, FS_CACHE_NEVER);
+	options_deinit(&o);
+}
+
+static void wrong_lines_are_usage_errors(void)
+{
+	static const char *const lines[] = {
+		"--shared-dir /srv",
+		"--socket-path /run/s",
+		USUAL " --fd 3",
+		"--shared-dir /srv --fd 3 --socket-group kvm",
+		USUAL " --no-such-option",
+		USUAL " surplus",
+		USUAL " --cache=sometimes",
+		USUAL " --thread-pool-size=-1",
+		USUAL " --thread-pool-size=1x",
+		USUAL " --thread-pool-size=99999999999999999999",
+		USUAL " --tag=",
+		USUAL " --tag=1234567890123456789012345678901234567",
+		USUAL " --fd=x",
+		USUAL " --log-level=loud",
+		USUAL " -o xattr",
+		USUAL " -o nonsense",
+		USUAL " -o cache",
+		USUAL " -o no_xattr=1",
+		USUAL " --shared-dir=",
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		struct options o;
+
+		g_test_message("%s", lines[i]);
+		g_assert_cmpint(parse(&o, lines[i]), ==, OPTIONS_USAGE);
+		options_deinit(&o);
+	}
+}
+
+/* What is printed must not be taken for lines of the test protocol: in a subprocess. */
+static void asking_for_the_version_needs_nothing_else(void)
+{
+	static const char *const lines[] = { "--version", "--print-capabilities", "--help" };
+	struct options o;
+
+	if (g_test_subprocess()) {
+		for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+			g_assert_cmpint(parse(&o, lines[i]), ==, OPTIONS_DONE);
+			options_deinit(&o);
+		}
+		return;
+	}
+	g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+	g_test_trap_assert_passed();
+	g_test_trap_assert_stdout("*virtiofsd 0.*\"type\": \"fs\"*--shared-dir=DIR*");
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/options/the usual line has the documented defaults",
+			the_usual_line_has_the_documented_defaults);
+	g_test_add_func("/options/equal signs and blanks both separate values",
+			equal_signs_and_blanks_both_separate_values);
+	g_test_add_func("/options/a later option wins", a_later_option_wins);
+	g_test_add_func("/options/the line of libvirt nine is understood",
+			the_line_of_libvirt_nine_is_understood);
+	g_test_add_func("/options/commas and equal signs fit into a source",
+			commas_and_equal_signs_fit_into_a_source);
+	g_test_add_func("/options/a list may be attached to its letter",
+			a_list_may_be_attached_to_its_letter);
+	g_test_add_func("/options/wrong lines are usage errors", wrong_lines_are_usage_errors);
+	g_test_add_func("/options/asking for the version needs nothing else",
+			asking_for_the_version_needs_nothing_else);
+	return g_test_run();
+}
