@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Identities for the reference tree: the calling thread acts as the guest's caller for a moment.
+ */
+#ifndef TESTS_DIFFERENTIAL_REFERENCE_H
+#define TESTS_DIFFERENTIAL_REFERENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tests/lib/fuse-client.h"
+
+struct caller {
+	uid_t uid;
+	gid_t gid;
+	int64_t group; /* the one supplementary group, or -1 */
+};
+
+/*
+ * Creations by this thread are @caller's. When the session has no way to send the supplementary
+ * group, the guest's own check must be trusted: CAP_DAC_OVERRIDE stays.
+ */
+void reference_become(const struct caller *caller, const struct fuse_client *client);
+/* Set-id bits are dropped as for anybody without CAP_FSETID. */
+void reference_drop_fsetid(void);
+/* Back to root. */
+void reference_restore(void);
+
+#endif
