@@ -13,8 +13,8 @@
  * Lead and membership change under `lock`; the hand-over of the ring's private state from one
  * leader to the next rides on that lock. Nothing else on the request path takes it.
  *
- * Before it sleeps, the leader polls the ring for a window of time. The window grows when a sleep
- * turns out to have been shorter than a wake-up costs, and shrinks when polling found nothing: a
+ * Before it sleeps, the leader polls the ring for a window of time. The window grows when
+ * waiting turns out to have been shorter than waking up costs, and shrinks to nothing otherwise: a
  * guest that works keeps a leader awake and pays no exit for a kick (they are switched off while
  * the leader is awake), and an idle or sparse one costs no CPU. The leader yields before it looks,
  * so that a front-end on the same CPU runs at once.
@@ -36,9 +36,9 @@
 #include "base/util.h"
 
 #define BATCH		   8u
-#define LARGE_SEGMENTS	   16u	  /* a request with more segments moves 64 KiB and up */
-#define POLL_MAX_NS	   50000u /* about what a wake-up across CPUs costs */
-#define POLL_MIN_NS	   5000u
+#define LARGE_SEGMENTS	   16u	   /* a request with more segments moves 64 KiB and up */
+#define POLL_MAX_NS	   100000u /* what waking both sides across CPUs costs, and some */
+#define POLL_MIN_NS	   10000u
 #define SPINS_PER_YIELD	   64u
 #define FOLLOWER_IDLE_SECS 10
 
@@ -248,6 +248,10 @@ static uint64_t sleep_for_kick(struct queue_workers *team, uint64_t start)
 	return now_ns() - start;
 }
 
+/*
+ * The whole wait, looked at or slept, decides the next window: a guest whose requests come sooner
+ * than POLL_MAX_NS after each other is worth waiting for awake.
+ */
 static void wait_for_work(struct worker *w)
 {
 	struct queue_workers *team = w->team;
@@ -255,14 +259,14 @@ static void wait_for_work(struct worker *w)
 
 	announce(w);
 	start = now_ns();
-	if (team->poll_ns) {
-		if (poll_ring(team, start))
-			return;
-		team->poll_ns = team->poll_ns / 2 < POLL_MIN_NS ? 0 : team->poll_ns / 2;
-		start = now_ns();
+	if (team->poll_ns && poll_ring(team, start))
+		return;
+	if (!vq_notifications_on(team->vq)) {
+		if (sleep_for_kick(team, start) < POLL_MAX_NS)
+			team->poll_ns = MIN(MAX(team->poll_ns * 2, POLL_MIN_NS), POLL_MAX_NS);
+		else
+			team->poll_ns = team->poll_ns < 2 * POLL_MIN_NS ? 0 : team->poll_ns / 2;
 	}
-	if (!vq_notifications_on(team->vq) && sleep_for_kick(team, start) < POLL_MAX_NS)
-		team->poll_ns = MIN(MAX(team->poll_ns * 4, POLL_MIN_NS), POLL_MAX_NS);
 	vq_notifications_off(team->vq);
 }
 
