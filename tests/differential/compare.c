@@ -36,8 +36,8 @@ static bool in_run(const struct world *w, const struct timespec *t)
 static void compare_time(struct world *w, const char *what, const char *which,
 			 const struct timespec *own, const struct timespec *ref)
 {
-	if (in_run(w, ref) ? in_run(w, own) :
-			     own->tv_sec == ref->tv_sec && own->tv_nsec == ref->tv_nsec)
+	if (in_run(w, ref) ? in_run(w, own)
+			   : own->tv_sec == ref->tv_sec && own->tv_nsec == ref->tv_nsec)
 		return;
 	world_fail(w, "%s: %s is %lld.%09ld, in the reference %lld.%09ld", what, which,
 		   (long long)own->tv_sec, own->tv_nsec, (long long)ref->tv_sec, ref->tv_nsec);
@@ -47,12 +47,12 @@ static void same_number(struct world *w, const char *what, const char *which, ui
 			uint64_t ref)
 {
 	if (own != ref)
-		world_fail(w, "%s: %s is %" PRIu64 " (0%" PRIo64 "), not %" PRIu64 " (0%" PRIo64
-			   ")", what, which, own, own, ref, ref);
+		world_fail(w,
+			   "%s: %s is %" PRIu64 " (0%" PRIo64 "), not %" PRIu64 " (0%" PRIo64 ")",
+			   what, which, own, own, ref, ref);
 }
 
-void compare_stat(struct world *w, const char *what, const struct stat *own,
-		  const struct stat *ref)
+void compare_stat(struct world *w, const char *what, const struct stat *own, const struct stat *ref)
 {
 	same_number(w, what, "mode", own->st_mode, ref->st_mode);
 	same_number(w, what, "uid", own->st_uid, ref->st_uid);

@@ -35,8 +35,7 @@ static void op_opendir(struct world *w)
 	ref = neg_errno(open(world_ref_path(node), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (!world_same(w, own, MIN(ref, 0)))
 		return;
-	*handle = (struct handle){
-		.node = node, .fh = open_out.fh, .ref_fd = ref, .is_dir = true };
+	*handle = (struct handle){ .node = node, .fh = open_out.fh, .ref_fd = ref, .is_dir = true };
 	node->n_open++;
 }
 
@@ -52,8 +51,9 @@ static void op_releasedir(struct world *w)
 
 static void add_listed(GArray *list, const struct fuse_dirent *entry)
 {
-	struct listed one = {
-		.type = (unsigned char)entry->type, .ino = entry->ino, .next = entry->off };
+	struct listed one = { .type = (unsigned char)entry->type,
+			      .ino = entry->ino,
+			      .next = entry->off };
 
 	memcpy(one.name, entry->name, MIN(entry->namelen, (uint32_t)NAME_MAX));
 	g_array_append_val(list, one);
@@ -82,8 +82,8 @@ static void enter_listed(struct world *w, struct handle *handle, const struct fu
 static int read_some(struct world *w, struct handle *handle, uint64_t place, uint32_t size,
 		     bool plus, GArray *list)
 {
-	int n = fuse_readdir(w->client, handle->node->nodeid, handle->fh, place, size,
-			     w->own_bytes, plus);
+	int n = fuse_readdir(w->client, handle->node->nodeid, handle->fh, place, size, w->own_bytes,
+			     plus);
 	const struct fuse_direntplus *full;
 	const struct fuse_dirent *entry;
 	guint before = list->len;

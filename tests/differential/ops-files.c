@@ -58,7 +58,8 @@ static uint32_t choose_size(struct world *w)
 static int open_call(struct world *w, const struct node *node, uint32_t flags, bool kill,
 		     struct fuse_open_out *ret_open)
 {
-	struct fuse_open_in in = { .flags = flags, .open_flags = kill ? FUSE_OPEN_KILL_SUIDGID : 0 };
+	struct fuse_open_in in = { .flags = flags,
+				   .open_flags = kill ? FUSE_OPEN_KILL_SUIDGID : 0 };
 	struct fuse_op op = {
 		.opcode = FUSE_OPEN,
 		.nodeid = node->nodeid,
@@ -86,17 +87,18 @@ static void op_open(struct world *w)
 	flags |= world_chance(w, 15) ? O_APPEND : 0;
 	flags |= world_chance(w, 10) ? O_NONBLOCK | O_NOFOLLOW : 0;
 	kill = flags & O_TRUNC && world_chance(w, 40);
-	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags,
-		   kill ? " kill" : "");
+	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags, kill ? " kill" : "");
 	own = open_call(w, node, flags, kill, &open_out);
 	if (kill)
 		reference_drop_fsetid();
 	/* The name is a magic link, which O_NOFOLLOW would not follow. */
-	ref = neg_errno(open(world_ref_path(node), (int)(flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC));
+	ref = neg_errno(
+		open(world_ref_path(node), (int)(flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC));
 	reference_restore();
 	if (world_same(w, own, MIN(ref, 0))) {
 		*handle = (struct handle){
-			.node = node, .fh = open_out.fh, .ref_fd = ref, .flags = flags };
+			.node = node, .fh = open_out.fh, .ref_fd = ref, .flags = flags
+		};
 		node->n_open++;
 	}
 	compare_node(w, node);
@@ -134,8 +136,7 @@ static void op_read(struct world *w)
 
 	if (!handle)
 		return;
-	world_note(w, "read %" PRIu64 " at %" PRIu64 " + %u", handle->fh,
-		   offset, size);
+	world_note(w, "read %" PRIu64 " at %" PRIu64 " + %u", handle->fh, offset, size);
 	own = fuse_read(w->client, handle->node->nodeid, handle->fh, offset, size, w->own_bytes);
 	ref = neg_errno(pread(handle->ref_fd, w->ref_bytes, size, (off_t)offset));
 	if (world_same(w, own, ref) && memcmp(w->own_bytes, w->ref_bytes, (size_t)ref) != 0)
@@ -174,8 +175,8 @@ static void op_write(struct world *w)
 		return;
 	flags |= world_chance(w, 15) ? FUSE_WRITE_CACHE : 0;
 	flags |= world_chance(w, 25) ? FUSE_WRITE_KILL_SUIDGID : 0;
-	world_note(w, "write %" PRIu64 " (open 0%o) at %" PRIu64 " + %u flags %u",
-		   handle->fh, handle->flags, offset, size, flags);
+	world_note(w, "write %" PRIu64 " (open 0%o) at %" PRIu64 " + %u flags %u", handle->fh,
+		   handle->flags, offset, size, flags);
 	own = fuse_write(w->client, handle->node->nodeid, handle->fh, offset, size, bytes, flags);
 	ref = reference_write(handle, bytes, size, offset, flags);
 	world_same(w, own, ref);
@@ -227,9 +228,13 @@ static void op_truncate(struct world *w)
 static void op_fallocate(struct world *w)
 {
 	static const uint32_t modes[] = {
-		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
-		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+		0,
+		FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE,
 	};
 	struct handle *handle = world_handle(w, false);
 	uint32_t mode = modes[world_random(w, ARRAY_SIZE(modes))];
@@ -239,8 +244,8 @@ static void op_fallocate(struct world *w)
 
 	if (!handle)
 		return;
-	world_note(w, "fallocate %" PRIu64 " mode %u at %" PRIu64
-		   " + %" PRIu64, handle->fh, mode, offset, length);
+	world_note(w, "fallocate %" PRIu64 " mode %u at %" PRIu64 " + %" PRIu64, handle->fh, mode,
+		   offset, length);
 	own = fuse_fallocate(w->client, handle->node->nodeid, handle->fh, offset, length, mode);
 	ref = neg_errno(fallocate(handle->ref_fd, (int)mode, (off_t)offset, (off_t)length));
 	world_same(w, own, ref);
@@ -299,10 +304,9 @@ static void op_copy(struct world *w)
 		in.off_in = in.off_out = 0;
 	ref_in = (off_t)in.off_in;
 	ref_out = (off_t)in.off_out;
-	world_note(w, "copy %" PRIu64 " at %" PRIu64 " to %" PRIu64
-		   " at %" PRIu64 " + %" PRIu64, (uint64_t)in.fh_in,
-		   (uint64_t)in.off_in, (uint64_t)in.fh_out, (uint64_t)in.off_out,
-		   (uint64_t)in.len);
+	world_note(w, "copy %" PRIu64 " at %" PRIu64 " to %" PRIu64 " at %" PRIu64 " + %" PRIu64,
+		   (uint64_t)in.fh_in, (uint64_t)in.off_in, (uint64_t)in.fh_out,
+		   (uint64_t)in.off_out, (uint64_t)in.len);
 	own = fuse_copy_file_range(w->client, &in, from->node->nodeid);
 	ref = neg_errno(copy_file_range(from->ref_fd, &ref_in, to->ref_fd, &ref_out, in.len, 0));
 	world_same(w, own, ref);
@@ -328,7 +332,7 @@ static void op_sync(struct world *w)
 }
 
 const struct world_op world_ops_files[] = {
-	{ op_open, 10 },    { op_open_special, 1 }, { op_release, 5 }, { op_read, 12 },
-	{ op_write, 14 },   { op_truncate, 6 },	    { op_fallocate, 5 }, { op_lseek, 5 },
-	{ op_copy, 4 },	    { op_sync, 2 },	    { NULL, 0 },
+	{ op_open, 10 },  { op_open_special, 1 }, { op_release, 5 },   { op_read, 12 },
+	{ op_write, 14 }, { op_truncate, 6 },	  { op_fallocate, 5 }, { op_lseek, 5 },
+	{ op_copy, 4 },	  { op_sync, 2 },	  { NULL, 0 },
 };

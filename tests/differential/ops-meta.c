@@ -116,8 +116,8 @@ static void set_both(struct world *w, struct node *node, struct fuse_setattr_in 
 		in->valid |= FATTR_FH;
 		in->fh = handle->fh;
 	}
-	world_note(w, "setattr %" PRIu64 " valid 0x%x mode 0%o owner %u:%u",
-		   node->nodeid, in->valid, in->mode, in->uid, in->gid);
+	world_note(w, "setattr %" PRIu64 " valid 0x%x mode 0%o owner %u:%u", node->nodeid,
+		   in->valid, in->mode, in->uid, in->gid);
 	own = fuse_setattr(w->client, node->nodeid, in, &attr);
 	ref = reference_setattr(node, in);
 	if (world_same(w, own, ref))
@@ -200,6 +200,6 @@ static void op_statfs(struct world *w)
 }
 
 const struct world_op world_ops_meta[] = {
-	{ op_getattr, 6 }, { op_chmod, 5 },	   { op_chown, 5 },  { op_utimens, 5 },
+	{ op_getattr, 6 },	 { op_chmod, 5 },    { op_chown, 5 },  { op_utimens, 5 },
 	{ op_setattr_mixed, 3 }, { op_readlink, 3 }, { op_statfs, 1 }, { NULL, 0 },
 };

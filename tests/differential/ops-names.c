@@ -75,8 +75,8 @@ static void end_creation(struct world *w)
 static void note_creation(struct world *w, const char *what, const struct node *parent,
 			  const char *name, mode_t mode, const struct caller *caller)
 {
-	world_note(w, "%s %" PRIu64 "/\"%.12s\" mode 0%o as %u:%u group %d", what,
-		   parent->nodeid, name, mode, caller->uid, caller->gid, (int)caller->group);
+	world_note(w, "%s %" PRIu64 "/\"%.12s\" mode 0%o as %u:%u group %d", what, parent->nodeid,
+		   name, mode, caller->uid, caller->gid, (int)caller->group);
 }
 
 static void op_mkdir(struct world *w)
@@ -135,8 +135,8 @@ static void op_symlink(struct world *w)
 	struct caller caller = choose_caller(w, name);
 	struct fuse_entry_out entry;
 	char target[PATH_MAX + 1];
-	size_t length = world_chance(w, 80) ? 1 + world_random(w, 60) :
-					      PATH_MAX - world_random(w, 3);
+	size_t length = world_chance(w, 80) ? 1 + world_random(w, 60)
+					    : PATH_MAX - world_random(w, 3);
 	int own, ref;
 
 	memset(target, 't', length);
@@ -184,8 +184,7 @@ static void add_created(struct world *w, struct node *parent, const char *name,
 	struct handle *handle = world_open_row(w);
 	struct node *node = world_enter(w, parent, name, entry);
 
-	*handle = (struct handle){
-		.node = node, .fh = open->fh, .ref_fd = ref_fd, .flags = flags };
+	*handle = (struct handle){ .node = node, .fh = open->fh, .ref_fd = ref_fd, .flags = flags };
 	node->n_open++;
 }
 
@@ -228,8 +227,7 @@ static void op_link(struct world *w)
 	struct fuse_entry_out entry;
 	int own, ref;
 
-	world_note(w, "link %" PRIu64 " %" PRIu64 "/\"%.12s\"", node->nodeid,
-		   parent->nodeid, name);
+	world_note(w, "link %" PRIu64 " %" PRIu64 "/\"%.12s\"", node->nodeid, parent->nodeid, name);
 	own = fuse_link(w->client, node->nodeid, parent->nodeid, name, &entry);
 	ref = -ENAMETOOLONG;
 	if (!too_long(name))
@@ -264,10 +262,9 @@ static void op_remove(struct world *w)
 	bool dir = world_chance(w, 50);
 	int own, ref;
 
-	world_note(w, "%s %" PRIu64 "/\"%.12s\"", dir ? "rmdir" : "unlink",
-		   parent->nodeid, name);
-	own = dir ? fuse_rmdir(w->client, parent->nodeid, name) :
-		    fuse_unlink(w->client, parent->nodeid, name);
+	world_note(w, "%s %" PRIu64 "/\"%.12s\"", dir ? "rmdir" : "unlink", parent->nodeid, name);
+	own = dir ? fuse_rmdir(w->client, parent->nodeid, name)
+		  : fuse_unlink(w->client, parent->nodeid, name);
 	ref = neg_errno(unlinkat(parent->ref_fd, name, dir ? AT_REMOVEDIR : 0));
 	world_same(w, own, ref);
 	compare_node(w, parent);
@@ -276,7 +273,12 @@ static void op_remove(struct world *w)
 static void op_rename(struct world *w)
 {
 	static const uint32_t flag_sets[] = {
-		0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE | RENAME_NOREPLACE,
+		0,
+		0,
+		0,
+		RENAME_NOREPLACE,
+		RENAME_EXCHANGE,
+		RENAME_EXCHANGE | RENAME_NOREPLACE,
 		RENAME_WHITEOUT,
 	};
 	struct node *from = world_dir(w), *to = world_chance(w, 40) ? from : world_dir(w);
@@ -285,11 +287,11 @@ static void op_rename(struct world *w)
 	uint32_t flags = flag_sets[world_random(w, ARRAY_SIZE(flag_sets))];
 	int own, ref;
 
-	world_note(w, "rename %" PRIu64 "/\"%.12s\" %" PRIu64
-		   "/\"%.12s\" flags %u", from->nodeid, name, to->nodeid, new_name, flags);
-	own = flags || world_chance(w, 30) ?
-		      fuse_rename2(w->client, from->nodeid, name, to->nodeid, new_name, flags) :
-		      fuse_rename(w->client, from->nodeid, name, to->nodeid, new_name);
+	world_note(w, "rename %" PRIu64 "/\"%.12s\" %" PRIu64 "/\"%.12s\" flags %u", from->nodeid,
+		   name, to->nodeid, new_name, flags);
+	own = flags || world_chance(w, 30)
+		      ? fuse_rename2(w->client, from->nodeid, name, to->nodeid, new_name, flags)
+		      : fuse_rename(w->client, from->nodeid, name, to->nodeid, new_name);
 	ref = -ENAMETOOLONG;
 	if (!too_long(name) && !too_long(new_name))
 		ref = neg_errno(renameat2(from->ref_fd, name, to->ref_fd, new_name, flags));
@@ -307,7 +309,6 @@ static void op_forget(struct world *w)
 }
 
 const struct world_op world_ops_names[] = {
-	{ op_mkdir, 6 }, { op_mknod, 5 },  { op_symlink, 3 }, { op_create, 10 },
-	{ op_link, 5 },	 { op_lookup, 10 }, { op_remove, 12 },  { op_rename, 8 },
-	{ op_forget, 3 }, { NULL, 0 },
+	{ op_mkdir, 6 },   { op_mknod, 5 },   { op_symlink, 3 }, { op_create, 10 }, { op_link, 5 },
+	{ op_lookup, 10 }, { op_remove, 12 }, { op_rename, 8 },	 { op_forget, 3 },  { NULL, 0 },
 };

@@ -113,8 +113,9 @@ static void create(struct stress *s)
 	struct fuse_open_out open;
 
 	close_file(s, i);
-	if (!expected(s, "CREATE", fuse_create(s->client, any_dir(s), pick_name(s), S_IFREG | 0644,
-					       O_CREAT | O_RDWR, &entry, &open)))
+	if (!expected(s, "CREATE",
+		      fuse_create(s->client, any_dir(s), pick_name(s), S_IFREG | 0644,
+				  O_CREAT | O_RDWR, &entry, &open)))
 		return;
 	s->files[i].nodeid = entry.nodeid;
 	s->files[i].fh = open.fh;
@@ -129,7 +130,8 @@ static void use_file(struct stress *s)
 
 	if (!nodeid)
 		return;
-	expected(s, "WRITE", fuse_write(s->client, nodeid, fh, pick(s, 1 << 20), size, s->bytes, 0));
+	expected(s, "WRITE",
+		 fuse_write(s->client, nodeid, fh, pick(s, 1 << 20), size, s->bytes, 0));
 	expected(s, "READ", fuse_read(s->client, nodeid, fh, 0, STRESS_BYTES, s->bytes));
 	expected(s, "GETATTR", fuse_getattr(s->client, nodeid, fh, &attr));
 }
@@ -156,8 +158,8 @@ static void change_names(struct stress *s)
 		expected(s, "RENAME", fuse_rename(client, dir, name, other, new_name));
 		break;
 	case 4:
-		expected(s, "RENAME2", fuse_rename2(client, dir, name, other, new_name,
-						    RENAME_EXCHANGE));
+		expected(s, "RENAME2",
+			 fuse_rename2(client, dir, name, other, new_name, RENAME_EXCHANGE));
 		break;
 	case 5:
 		if (expected(s, "LINK", fuse_link(client, any_node(s), dir, name, &entry)))

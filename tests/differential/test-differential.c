@@ -23,7 +23,7 @@
 #define OPS_BETWEEN_TREES 2500
 
 /* A group of the daemon's own must not open anything to a guest's users. */
-#define DAEMON_GROUP 2000
+#define DAEMON_GROUP	  2000
 
 static uint64_t number_from_env(const char *name, uint64_t fallback)
 {
@@ -57,8 +57,14 @@ static void connect_clients(struct pair *p, uint64_t init_flags)
 	if (result)
 		test_die("INIT: %s", strerror(-result));
 	for (unsigned int i = 1; i < p->n_clients; i++) {
-		struct fuse_client_config config = { .queue = 1 + i, .data_bytes = 1 << 20,
-						     .depth = 2 };
+		/* Other forms of the same requests: odd pieces of data, no indirect tables. */
+		struct fuse_client_config config = {
+			.queue = 1 + i,
+			.data_bytes = 1 << 20,
+			.depth = 2,
+			.segment_bytes = i % 2 ? 3001 : 8192,
+			.direct = i == 2,
+		};
 
 		fuse_client_init(&p->clients[i], &p->f->vmm, &config);
 		p->clients[i].init = p->f->client.init;
@@ -183,8 +189,8 @@ static void job_init(struct job *job, struct pair *p, unsigned int index)
 	if (mkdir(own, 0755) || mkdir(ref, 0755))
 		test_die("mkdir %s: %s", own, strerror(errno));
 	job->world = g_new0(struct world, 1);
-	world_init(job->world, client_of(p, index), job->name, own, ref,
-		   first_seed() + 10 + index, job->name);
+	world_init(job->world, client_of(p, index), job->name, own, ref, first_seed() + 10 + index,
+		   job->name);
 }
 
 static void test_four_clients_apart(void)

@@ -32,8 +32,9 @@ static void print_history(int signal_number)
 	unsigned long first = w && w->step >= WORLD_HISTORY ? w->step - WORLD_HISTORY + 1 : 0;
 
 	if (w)
-		dprintf(STDERR_FILENO, "# %s, DIFFERENTIAL_SEED=%" PRIu64 ", the last operations:\n",
-			w->title, w->seed);
+		dprintf(STDERR_FILENO,
+			"# %s, DIFFERENTIAL_SEED=%" PRIu64 ", the last operations:\n", w->title,
+			w->seed);
 	for (unsigned long i = first; w && i <= w->step; i++) {
 		const char *line = w->history[i % WORLD_HISTORY];
 		g_autofree char *safe = line ? g_strescape(line, "\"") : NULL;
@@ -68,8 +69,7 @@ void world_note(struct world *w, const char *format, ...)
 static void note_result(struct world *w, int64_t own, int64_t ref)
 {
 	char **line = &w->history[w->step % WORLD_HISTORY];
-	char *with = g_strdup_printf("%s = %" PRId64 " (reference %" PRId64 ")",
-				     *line, own, ref);
+	char *with = g_strdup_printf("%s = %" PRId64 " (reference %" PRId64 ")", *line, own, ref);
 
 	g_free(*line);
 	*line = with;
@@ -83,8 +83,8 @@ void world_fail(struct world *w, const char *format, ...)
 	va_start(args, format);
 	why = g_strdup_vprintf(format, args);
 	va_end(args);
-	test_die("%s, DIFFERENTIAL_SEED=%" PRIu64 ", operation %lu: %s", w->title,
-		 w->seed, w->step, why);
+	test_die("%s, DIFFERENTIAL_SEED=%" PRIu64 ", operation %lu: %s", w->title, w->seed, w->step,
+		 why);
 }
 
 bool world_same(struct world *w, int64_t own, int64_t ref)
@@ -92,9 +92,9 @@ bool world_same(struct world *w, int64_t own, int64_t ref)
 	note_result(w, own, ref);
 	w->n_succeeded += own >= 0;
 	if (own != ref)
-		world_fail(w, "the daemon says %" PRId64 " (%s), the reference %"
-			   PRId64 " (%s)", own, own < 0 ? strerror((int)-own) : "success",
-			   ref, ref < 0 ? strerror((int)-ref) : "success");
+		world_fail(w, "the daemon says %" PRId64 " (%s), the reference %" PRId64 " (%s)",
+			   own, own < 0 ? strerror((int)-own) : "success", ref,
+			   ref < 0 ? strerror((int)-ref) : "success");
 	return own >= 0;
 }
 
@@ -139,8 +139,10 @@ struct node *world_file(struct world *w)
 const char *world_name(struct world *w, const struct node *parent)
 {
 	static const char *const names[] = {
-		"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", ".hidden", "with space",
-		"new\nline", "\xff\xfe not utf-8", "...", "-rf",
+		"a",   "b",	  "c",		"d",	     "e",
+		"f",   "g",	  "h",		"i",	     "j",
+		"k",   ".hidden", "with space", "new\nline", "\xff\xfe not utf-8",
+		"...", "-rf",
 	};
 	static __thread char longest[NAME_MAX + 1], too_long[NAME_MAX + 2];
 
@@ -221,8 +223,8 @@ static struct node *find_node(struct world *w, uint64_t nodeid, ino_t ref_ino)
 		if (!node->nodeid || (node->nodeid != nodeid && node->ref_ino != ref_ino))
 			continue;
 		if (node->nodeid != nodeid)
-			world_fail(w, "one file has the node ids %" PRIu64
-				   " and %" PRIu64, node->nodeid, nodeid);
+			world_fail(w, "one file has the node ids %" PRIu64 " and %" PRIu64,
+				   node->nodeid, nodeid);
 		if (node->ref_ino != ref_ino)
 			world_fail(w, "two files have the node id %" PRIu64, nodeid);
 		return node;
@@ -273,8 +275,8 @@ struct node *world_enter(struct world *w, struct node *parent, const char *name,
 void world_close(struct world *w, struct handle *handle)
 {
 	struct node *node = handle->node;
-	int result = handle->is_dir ? fuse_releasedir(w->client, node->nodeid, handle->fh) :
-				      fuse_release(w->client, node->nodeid, handle->fh);
+	int result = handle->is_dir ? fuse_releasedir(w->client, node->nodeid, handle->fh)
+				    : fuse_release(w->client, node->nodeid, handle->fh);
 
 	if (result)
 		world_fail(w, "RELEASE says %s", strerror(-result));

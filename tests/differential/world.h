@@ -55,7 +55,7 @@ struct world {
 	struct handle handles[WORLD_HANDLES];
 	uint64_t seed;
 	unsigned long step;
-	bool has_begun; /* the step found something to work on: it was noted */
+	bool has_begun;		   /* the step found something to work on: it was noted */
 	unsigned long n_succeeded; /* operations that both sides did */
 	const char *title;
 	char *history[WORLD_HISTORY];

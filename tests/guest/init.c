@@ -38,8 +38,8 @@
 #define STATUS_BROKEN 125
 
 /* Where the writable root is put together before it becomes the root. */
-#define OVERLAY_BASE "/run"
-#define NEW_ROOT OVERLAY_BASE "/root"
+#define OVERLAY_BASE  "/run"
+#define NEW_ROOT      OVERLAY_BASE "/root"
 
 static int complain(const char *what, const char *name)
 {

@@ -86,6 +86,7 @@ runner_work
 choose_accelerator
 runner_words /modules "$(<"$kernel/order")"
 
+words+=(console=ttyS0 quiet loglevel=4 panic=-1 LAB_TERMINAL=/dev/ttyS1)
 terminal=stdio
 [[ -z $shell ]] || terminal="stdio,signal=off"
 runner_boot "$qemu" -accel "$accel" -machine q35 -cpu "$cpu" \
@@ -97,6 +98,6 @@ runner_boot "$qemu" -accel "$accel" -machine q35 -cpu "$cpu" \
 	-chardev "socket,id=share,path=$socket" \
 	-device "vhost-user-fs-pci,chardev=share,tag=$tag,queue-size=1024,num-request-queues=$queues" \
 	-kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
-	-append "console=ttyS0 quiet loglevel=4 panic=-1 ${words[*]} LAB_TERMINAL=/dev/ttyS1 -- /bin/bash /lab/script ${program[*]:1}" \
+	-append "${words[*]} -- /bin/bash /lab/script ${program[*]:1}" \
 	"${extra[@]}"
 runner_exit

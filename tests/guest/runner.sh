@@ -77,10 +77,7 @@ runner_work() {
 }
 
 runner_cleanup() {
-	if [[ -n ${guest_pid:-} ]]; then
-		kill -KILL "$guest_pid" 2>/dev/null || true
-		wait "$guest_pid" 2>/dev/null || true
-	fi
+	runner_stop
 	rm -rf "$work"
 }
 
@@ -93,22 +90,43 @@ runner_words() {
 	)
 }
 
-# Runs the given command as the guest, in the background unless it is to have
-# the terminal. It gets a process group of its own, so that all of it can go.
+# Runs the given command as the guest until it ends or its time is up. The
+# command must become the guest (exec), so that its process id is the guest's.
 runner_boot() {
-	local limit=(timeout --kill-after=5 "$timeout")
+	local terminal first=
 
 	guest_status=0
+	timed_out=
 	if [[ -n $shell ]]; then
-		terminal_state=$(stty -g)
+		terminal=$(stty -g)
 		timeout --foreground "$timeout" "$@" || guest_status=$?
-		stty "$terminal_state"
-	else
-		"${limit[@]}" "$@" </dev/null &
-		guest_pid=$!
-		wait "$guest_pid" || guest_status=$?
-		guest_pid=
+		stty "$terminal"
+		return
 	fi
+	((timeout > 0)) || timeout=infinity
+	sleep "$timeout" &
+	alarm_pid=$!
+	"$@" </dev/null &
+	guest_pid=$!
+	wait -n -p first "$guest_pid" "$alarm_pid" || guest_status=$?
+	if [[ $first == "$guest_pid" ]]; then
+		guest_pid=
+	else
+		timed_out=1
+	fi
+	runner_stop
+}
+
+# Ends what still runs: the guest, or the alarm for it.
+runner_stop() {
+	local pid
+
+	for pid in ${guest_pid:-} ${alarm_pid:-}; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	guest_pid=
+	alarm_pid=
 }
 
 # Exits with what the guest said, or explains why it said nothing.
@@ -119,7 +137,7 @@ runner_exit() {
 	if [[ -n $status ]] && ((status != 125)); then
 		exit "$status"
 	fi
-	if ((timeout > 0 && SECONDS >= timeout)); then
+	if [[ -n $timed_out ]]; then
 		echo "${0##*/}: time limit of $timeout s reached" >&2
 		status=124
 	else
