@@ -18,10 +18,10 @@
 #include "tests/lib/vmm.h"
 
 #define BENCH_MAX_DEPTH	 128
-#define BENCH_FILES	 64	     /* that lookup, getattr and open go over */
-#define BENCH_MANY	 1000	     /* in the directory that is listed */
-#define BENCH_BATCH	 512	     /* items between two untimed cleanings */
-#define BENCH_DATA_BYTES (32u << 20) /* of the file that is read and written */
+#define BENCH_FILES	 64	    /* that lookup, getattr and open go over */
+#define BENCH_MANY	 1000	    /* in the directory that is listed */
+#define BENCH_BATCH	 512	    /* items between two untimed cleanings */
+#define BENCH_DATA_BYTES (8u << 20) /* of the file that is read and written */
 
 /* Log-linear histogram of nanoseconds: 32 steps per power of two, so 3 % exact. */
 #define BENCH_STEPS	 32
