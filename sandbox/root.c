@@ -155,18 +155,26 @@ static int attach_share(const struct sandbox_options *options)
 	return take_fd(&tree);
 }
 
-/* Puts the old root on top of the new one, and lets go of it: no folder for it is needed. */
+/*
+ * Puts the old root on top of the new one, and lets go of it: no folder for it is needed. The
+ * kernel refuses with EINVAL where the current root is no mount point (a plain chroot, initramfs).
+ * Then the root is changed only for this process, which will not be able to change it back.
+ */
 static int pivot_into(int tree)
 {
 	int r = 0;
 
-	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	if (fchdir(tree) < 0)
 		r = -errno;
-	if (r == -EINVAL)
-		log_error("pivot_root is not possible because the current root is no mount point "
-			  "of its own (initramfs, or a chroot); use --sandbox=chroot.");
-	else if (r < 0)
+	else if (syscall(SYS_pivot_root, ".", ".") == 0)
+		r = umount2(".", MNT_DETACH) < 0 ? -errno : 0;
+	else if (errno == EINVAL)
+		r = chroot(".") < 0 ? -errno : 0;
+	else
+		r = -errno;
+	if (r == 0 && chdir("/") < 0)
+		r = -errno;
+	if (r < 0)
 		log_error("pivot_root was refused: %s; a container's security profile may forbid "
 			  "it, use --sandbox=chroot or --sandbox=none.",
 			  log_strerror(r));

@@ -237,6 +237,11 @@ int main(int argc, char **argv)
 			     test_only_the_share_is_visible);
 	g_test_add_data_func("/view/only the share is visible in a chroot", "mode=chroot",
 			     test_only_the_share_is_visible);
+	g_test_add_data_func("/view/only the share is visible where the root is no mount point",
+			     "mode=namespace without=pivot_root:EINVAL",
+			     test_only_the_share_is_visible);
+	g_test_add_data_func("/view/proc is out of reach where the root is no mount point",
+			     "mode=namespace without=pivot_root:EINVAL", test_proc_is_out_of_reach);
 	g_test_add_data_func("/view/files reopen by descriptor in namespaces", "mode=namespace",
 			     test_files_reopen_by_descriptor);
 	g_test_add_data_func("/view/files reopen by descriptor in a chroot", "mode=chroot",
