@@ -36,7 +36,7 @@
 #include "base/util.h"
 
 #define BATCH		   8u
-#define LARGE_SEGMENTS	   16u	   /* a request with more segments moves 64 KiB and up */
+#define LARGE_BYTES	   65536u  /* moving so much takes longer than announcing */
 #define POLL_MAX_NS	   100000u /* what waking both sides across CPUs costs, and some */
 #define POLL_MIN_NS	   10000u
 #define SPINS_PER_YIELD	   64u
@@ -215,7 +215,7 @@ static void serve(struct worker *w)
 	};
 	uint32_t written;
 
-	if (chain->n_readable + chain->n_writable > LARGE_SEGMENTS)
+	if (chain->n_bytes > LARGE_BYTES)
 		announce(w);
 	written = fuse_session_serve(w->fuse, &message);
 	vq_push(w->team->vq, chain, written);

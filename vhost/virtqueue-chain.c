@@ -83,6 +83,27 @@ static bool enter_indirect(struct walk *w, const struct vq_desc *desc)
 	return true;
 }
 
+/*
+ * Adds a piece to the part that has `*count` segments so far. Guests send large data page by page,
+ * often of adjacent pages: as one segment they cost the system call less. False when full.
+ */
+static bool add_piece(struct vq_chain *chain, unsigned int *count, void *base, size_t n)
+{
+	unsigned int place = chain->n_readable + chain->n_writable;
+	struct iovec *last = *count ? &chain->iov[place - 1] : NULL;
+
+	if (last && (char *)last->iov_base + last->iov_len == base) {
+		last->iov_len += n;
+	} else {
+		if (place == VQ_MAX_SEGMENTS)
+			return false;
+		chain->iov[place] = (struct iovec){ .iov_base = base, .iov_len = n };
+		(*count)++;
+	}
+	chain->n_bytes += n;
+	return true;
+}
+
 /* Adds the segments of one descriptor to the part in hand. False when a piece is bad. */
 static bool add_segments(struct walk *w, const struct vq_desc *desc, bool writable)
 {
@@ -93,17 +114,11 @@ static bool add_segments(struct walk *w, const struct vq_desc *desc, bool writab
 	if (left && add_overflows(gpa, left - 1, &end))
 		return false;
 	while (left > 0) {
-		unsigned int place = chain->n_readable + chain->n_writable;
 		uint64_t n = 0;
-		void *base;
+		void *base = guest_memory_from_gpa(w->vq->memory, gpa, left, &n);
 
-		if (place == VQ_MAX_SEGMENTS)
+		if (!base || !add_piece(chain, count, base, n))
 			return false;
-		base = guest_memory_from_gpa(w->vq->memory, gpa, left, &n);
-		if (!base)
-			return false;
-		chain->iov[place] = (struct iovec){ .iov_base = base, .iov_len = n };
-		(*count)++;
 		gpa += n;
 		left -= n;
 	}
@@ -168,6 +183,7 @@ void vq_read_chain(const struct virtqueue *vq, uint16_t head, struct vq_chain *c
 	chain->damaged = false;
 	chain->n_readable = 0;
 	chain->n_writable = 0;
+	chain->n_bytes = 0;
 	if (!walk_chain(&w, head))
 		chain->damaged = true;
 }

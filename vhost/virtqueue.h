@@ -17,8 +17,8 @@ struct virtqueue;
 struct guest_memory;
 
 /*
- * Most segments of one chain: 256 pages of data, headers, and splits at region edges; a chain that
- * needs more is damaged. preadv(2) takes 1024 iovecs at most.
+ * Most segments of one chain: 256 pages of data, headers, and splits at region edges; adjacent
+ * buffers make one segment. A chain that needs more is damaged. preadv(2) takes 1024 iovecs at most.
  */
 #define VQ_MAX_SEGMENTS 1024u
 
@@ -33,6 +33,7 @@ struct vq_chain {
 	bool damaged;
 	unsigned int n_readable; /* iov[0 .. n_readable) */
 	unsigned int n_writable; /* iov[n_readable .. n_readable + n_writable) */
+	size_t n_bytes;		 /* in all segments together */
 	struct iovec iov[VQ_MAX_SEGMENTS];
 };
 

@@ -346,6 +346,27 @@ static void test_addresses(void)
 	fixture_free(f);
 }
 
+/* Pages of one buffer, as a guest sends them: adjacent, then a gap, then the other direction. */
+static void test_adjacent_buffers(void)
+{
+	struct fixture *f = fixture_new(false);
+
+	unit_desc(&f->ring, 0, unit_gpa(60 * UNIT_PAGE), 100, NEXT, 1);
+	unit_desc(&f->ring, 1, unit_gpa(60 * UNIT_PAGE) + 100, 50, NEXT, 2);
+	unit_desc(&f->ring, 2, unit_gpa(60 * UNIT_PAGE) + 151, 10, NEXT, 3);
+	unit_desc(&f->ring, 3, unit_gpa(60 * UNIT_PAGE) + 161, 20, WRITE | NEXT, 4);
+	unit_desc(&f->ring, 4, unit_gpa(60 * UNIT_PAGE) + 181, 20, WRITE, 0);
+	unit_offer(&f->ring, 0);
+	pop(f);
+	check_counts(f, 2, 1, false);
+	check_iov(f, 0, 60 * UNIT_PAGE, 150);
+	check_iov(f, 1, 60 * UNIT_PAGE + 151, 10);
+	check_iov(f, 2, 60 * UNIT_PAGE + 161, 40);
+	g_assert_cmpuint(f->chain.n_bytes, ==, 200);
+	push(f, 0);
+	fixture_free(f);
+}
+
 static void test_segment_limit(void)
 {
 	struct fixture *f = fixture_new(false);
@@ -675,6 +696,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/virtqueue/indirect-without-agreement-is-damage",
 			test_indirect_not_agreed);
 	g_test_add_func("/virtqueue/bad-addresses-leave-the-rest-usable", test_addresses);
+	g_test_add_func("/virtqueue/adjacent-buffers-of-one-direction-are-one-segment",
+			test_adjacent_buffers);
 	g_test_add_func("/virtqueue/a-chain-has-at-most-1024-segments", test_segment_limit);
 	g_test_add_func("/virtqueue/an-index-that-jumps-breaks-the-queue-once", test_index_jump);
 	g_test_add_func("/virtqueue/an-index-that-goes-back-breaks-the-queue-once",
