@@ -100,9 +100,7 @@ static char *next_item(const char **list)
 	const char *p = *list;
 
 	for (; *p; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == ',' && p[1] == ',')
+		if ((*p == '\\' && p[1]) || (*p == ',' && p[1] == ','))
 			p++;
 		else if (*p == ',')
 			break;

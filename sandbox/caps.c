@@ -80,7 +80,7 @@ static int bounding_set_drop(uint64_t keep)
 
 static int keep_only(uint64_t keep)
 {
-	struct cap_sets have;
+	struct cap_sets have = { 0 };
 	int r;
 
 	r = cap_sets_get(&have);
@@ -99,7 +99,7 @@ static int keep_only(uint64_t keep)
 
 bool caps_have(unsigned int cap)
 {
-	struct cap_sets have;
+	struct cap_sets have = { 0 };
 
 	return cap_sets_get(&have) == 0 && (have.effective & CAP_BIT(cap));
 }

@@ -162,18 +162,16 @@ static int attach_share(const struct sandbox_options *options)
  */
 static int pivot_into(int tree)
 {
-	int r = 0;
+	int r = neg_errno(fchdir(tree));
 
-	if (fchdir(tree) < 0)
-		r = -errno;
-	else if (syscall(SYS_pivot_root, ".", ".") == 0)
-		r = umount2(".", MNT_DETACH) < 0 ? -errno : 0;
-	else if (errno == EINVAL)
-		r = chroot(".") < 0 ? -errno : 0;
-	else
-		r = -errno;
-	if (r == 0 && chdir("/") < 0)
-		r = -errno;
+	if (r == 0)
+		r = (int)neg_errno(syscall(SYS_pivot_root, ".", "."));
+	if (r == 0)
+		r = neg_errno(umount2(".", MNT_DETACH));
+	else if (r == -EINVAL)
+		r = neg_errno(chroot("."));
+	if (r == 0)
+		r = neg_errno(chdir("/"));
 	if (r < 0)
 		log_error("pivot_root was refused: %s; a container's security profile may forbid "
 			  "it, use --sandbox=chroot or --sandbox=none.",
