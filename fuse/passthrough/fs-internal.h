@@ -15,6 +15,7 @@
 #include "fuse/passthrough/handle-table.h"
 #include "fuse/passthrough/inode-fd.h"
 #include "fuse/passthrough/inode-table.h"
+#include "fuse/passthrough/lock-table.h"
 
 struct fs {
 	int proc_self_fd; /* owned */
@@ -25,6 +26,7 @@ struct fs {
 	bool submounts;	  /* atomic; negotiated */
 	struct inode_table inodes;
 	struct handle_table handles;
+	struct lock_table locks;
 };
 
 /* ---- Pinned for a scope ---- */
@@ -135,6 +137,9 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);
 /* As fs_open(), of a pinned node. */
 int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
 		 struct fs_opened *ret_opened);
+
+/* Unlocks what was locked through a handle that has just been released. */
+void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 
 /* A new handle for an open file; `fd` is taken, also on failure. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,

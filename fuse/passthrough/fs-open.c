@@ -128,11 +128,15 @@ int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill
 static int release_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind)
 {
 	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
+	int r;
 
 	if (!file.slot)
 		return -EBADF;
 	fs_may_block_on(thread, file.slot->backing);
-	return htab_release(file.slot);
+	r = htab_release(file.slot);
+	if (r == 0)
+		fs_drop_handle_locks(thread->fs, file.slot->nodeid, fh);
+	return r;
 }
 
 int fs_release(struct fs_thread *thread, uint64_t fh)

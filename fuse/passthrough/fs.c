@@ -71,6 +71,7 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	r = init_tables(fs, options, arena);
 	if (r < 0)
 		return r;
+	ltab_init(&fs->locks, options->max_lock_owners, LTAB_MAX_RANGES);
 	fs->proc_self_fd = take_fd(&proc_self_fd);
 	r = add_root(fs, &root_fd);
 	if (r < 0) {
@@ -86,6 +87,7 @@ void fs_free(struct fs *fs)
 	if (!fs)
 		return;
 	htab_release_all(&fs->handles);
+	ltab_deinit(&fs->locks);
 	itab_forget_all(&fs->inodes, true);
 	htab_deinit(&fs->handles);
 	itab_deinit(&fs->inodes);
@@ -102,6 +104,7 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
 	htab_release_all(&fs->handles);
+	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, false);
 }
 

@@ -46,6 +46,8 @@ struct fs_options {
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
 	uint32_t max_inodes;  /* above: -ENFILE */
 	uint32_t max_handles; /* above: -ENFILE */
+	/* Each has a descriptor; above: -ENOLCK. 0: no byte range locks. */
+	uint32_t max_lock_owners;
 };
 
 /* Bytes that fs_new() needs in the sections ARENA_INODES and ARENA_HANDLES. */
@@ -197,6 +199,7 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 
 int fs_flush(struct fs_thread *thread, uint64_t fh);
 int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync);
+/* Everything locked through this handle is unlocked. */
 int fs_release(struct fs_thread *thread, uint64_t fh);
 int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
 		 uint64_t length);
@@ -212,6 +215,30 @@ struct fs_copy {
 
 ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy);
 int fs_syncfs(struct fs_thread *thread, uint64_t nodeid);
+
+/* ---- Locks, seen by every process of the host and every other guest ---- */
+
+struct fs_lock {
+	uint64_t owner;	     /* who in the guest: a process or an open file */
+	uint64_t start, end; /* bytes, both included; INT64_MAX: up to any end of the file */
+	uint32_t type;	     /* F_RDLCK, F_WRLCK or F_UNLCK */
+	uint32_t pid;	     /* of the owner's process, in the guest */
+};
+
+/*
+ * Replaces `lock` by one that stands in its way, with pid 0 if that is not this guest's, or sets its
+ * type to F_UNLCK.
+ */
+int fs_getlk(struct fs_thread *thread, uint64_t fh, struct fs_lock *lock);
+
+/* Locks or unlocks bytes. Never waits for another lock: -EAGAIN. */
+int fs_setlk(struct fs_thread *thread, uint64_t fh, const struct fs_lock *lock);
+
+/* The owner has closed a file: unlocks all it has in it. Returns whether that was anything. */
+int fs_drop_locks(struct fs_thread *thread, uint64_t fh, uint64_t owner);
+
+/* As flock(2): one lock for the open file as a whole. `type` as above; never waits. */
+int fs_flock(struct fs_thread *thread, uint64_t fh, uint32_t type);
 
 /* ---- Directories ---- */
 

@@ -70,6 +70,12 @@ int htab_add(struct handle_table *table, const struct handle_new *new_handle, ui
 struct handle_slot *htab_get(struct handle_table *table, uint64_t fh, enum handle_kind kind);
 void htab_put(struct handle_table *table, struct handle_slot *slot);
 
+/* Whether a pinned handle has not been released yet. */
+static inline bool htab_live(const struct handle_slot *slot)
+{
+	return __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE) & SLOT_LIVE;
+}
+
 /* Guards the position of a pinned directory handle; held over system calls on it. */
 pthread_mutex_t *htab_dir_lock(struct handle_table *table, const struct handle_slot *slot);
 

@@ -30,6 +30,7 @@ struct fs_options fs_unit_options(void)
 		.cache = FS_CACHE_AUTO,
 		.max_inodes = 1000,
 		.max_handles = 200,
+		.max_lock_owners = 20,
 	};
 }
 

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shows that owners are found again, conflict with each other, are bounded in number and in what
+ * they lock, and that nothing stays locked or open once they are dropped, whoever holds them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "fuse/passthrough/lock-table.h"
+
+static char *path;
+static struct lock_table table;
+
+static int open_file(void)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	g_assert_cmpint(fd, >=, 0);
+	return fd;
+}
+
+static struct lock_owner *add(uint64_t nodeid, uint64_t owner, uint64_t fh)
+{
+	const struct lock_key key = { nodeid, owner };
+	struct lock_owner *ret;
+
+	g_assert_cmpint(ltab_add(&table, &key, fh, open_file(), &ret), ==, 0);
+	return ret;
+}
+
+static int lock(struct lock_owner *owner, uint64_t start, uint64_t end, uint32_t type, uint32_t pid)
+{
+	const struct lock_range range = { start, end, type, pid };
+
+	return ltab_set(&table, owner, &range);
+}
+
+/* Whether a process of the host could lock these bytes. */
+static bool is_free(uint64_t start, uint64_t end)
+{
+	const struct lock_range range = { start, end, F_WRLCK, 0 };
+	struct flock flock = ltab_flock(&range);
+	int fd = open_file();
+
+	g_assert_cmpint(fcntl(fd, F_OFD_GETLK, &flock), ==, 0);
+	close(fd);
+	return flock.l_type == F_UNLCK;
+}
+
+static void owners_are_found_again_and_conflict(void)
+{
+	const struct lock_key key = { 7, 1 };
+	struct lock_owner *a, *b, *again;
+
+	ltab_init(&table, 10, 100);
+	g_assert_true(ltab_empty(&table));
+	a = add(7, 1, 100);
+	b = add(7, 2, 101);
+	again = ltab_get(&table, &key, LTAB_SAME_FH);
+	g_assert_true(again == a);
+	g_assert_cmpint(lock(a, 0, 9, F_WRLCK, 11), ==, 0);
+	g_assert_cmpint(lock(again, 5, 9, F_WRLCK, 11), ==, 0);
+	g_assert_cmpint(lock(b, 9, 20, F_RDLCK, 12), ==, -EAGAIN);
+	g_assert_cmpint(lock(b, 10, 20, F_RDLCK, 12), ==, 0);
+	g_assert_cmpuint(ltab_pid_of(&table, &b->key, 9), ==, 11);
+	g_assert_cmpuint(ltab_pid_of(&table, &b->key, 10), ==, 0);
+	g_assert_cmpuint(ltab_pid_of(&table, &a->key, 10), ==, 12);
+	ltab_put(&table, again);
+	ltab_put(&table, a);
+	ltab_put(&table, b);
+	g_assert_false(is_free(0, 20));
+	g_assert_cmpuint(ltab_drop_owner(&table, &key), ==, 1);
+	g_assert_cmpuint(ltab_drop_owner(&table, &key), ==, 0);
+	g_assert_true(is_free(0, 9));
+	g_assert_false(is_free(10, 10));
+	ltab_deinit(&table);
+	g_assert_true(is_free(0, 20));
+}
+
+static void a_dropped_owner_has_nothing_locked_whoever_holds_it(void)
+{
+	struct lock_owner *a;
+
+	ltab_init(&table, 10, 100);
+	a = add(7, 1, 100);
+	g_assert_cmpint(lock(a, 0, INT64_MAX, F_WRLCK, 1), ==, 0);
+	g_assert_cmpuint(ltab_drop_handle(&table, 7, 99), ==, 0);
+	g_assert_cmpuint(ltab_drop_handle(&table, 7, 100), ==, 1);
+	g_assert_true(is_free(0, INT64_MAX));
+	g_assert_true(ltab_empty(&table));
+	g_assert_cmpint(lock(a, 0, 1, F_WRLCK, 1), ==, 1);
+	g_assert_true(is_free(0, INT64_MAX));
+	ltab_put(&table, a);
+	ltab_deinit(&table);
+}
+
+static void owners_and_ranges_are_bounded(void)
+{
+	const struct lock_key third = { 7, 3 };
+	struct lock_owner *a, *b, *none;
+
+	ltab_init(&table, 2, 3);
+	a = add(7, 1, 100);
+	b = add(7, 2, 100);
+	g_assert_true(ltab_full(&table));
+	g_assert_cmpint(ltab_add(&table, &third, 100, open_file(), &none), ==, -ENOLCK);
+	g_assert_cmpint(lock(a, 0, 0, F_WRLCK, 1), ==, 0);
+	g_assert_cmpint(lock(a, 2, 2, F_WRLCK, 1), ==, 0);
+	/* Refused by the host: does not count. */
+	g_assert_cmpint(lock(b, 2, 2, F_WRLCK, 1), ==, -EAGAIN);
+	g_assert_cmpint(lock(b, 4, 6, F_WRLCK, 1), ==, 0);
+	g_assert_cmpint(lock(b, 8, 8, F_WRLCK, 1), ==, -ENOLCK);
+	/* To unlock in the middle takes a range, too. */
+	g_assert_cmpint(lock(b, 5, 5, F_UNLCK, 1), ==, -ENOLCK);
+	g_assert_cmpint(lock(a, 1, 1, F_WRLCK, 1), ==, 0);
+	g_assert_cmpint(lock(b, 5, 5, F_UNLCK, 1), ==, 0);
+	g_assert_true(is_free(5, 5));
+	g_assert_cmpuint(table.n_ranges, ==, 3);
+	ltab_put(&table, a);
+	ltab_put(&table, b);
+	ltab_drop_all(&table);
+	g_assert_cmpuint(table.n_ranges, ==, 0);
+	g_assert_cmpuint(table.n_owners, ==, 0);
+	ltab_deinit(&table);
+}
+
+#define N_ROUNDS 3000
+
+static void *lock_and_drop(void *arg)
+{
+	unsigned int me = GPOINTER_TO_UINT(arg);
+
+	for (unsigned int i = 0; i < N_ROUNDS; i++) {
+		const struct lock_key key = { 7, i % 3 };
+		struct lock_owner *owner = ltab_get(&table, &key, me);
+
+		if (!owner && ltab_add(&table, &key, me, open_file(), &owner) < 0)
+			continue;
+		(void)lock(owner, i % 50, i % 70 + 50, i % 2 ? F_RDLCK : F_UNLCK, me);
+		(void)ltab_pid_of(&table, &key, i % 50);
+		ltab_put(&table, owner);
+		if (i % 5 == me)
+			ltab_drop_owner(&table, &key);
+	}
+	return NULL;
+}
+
+static void threads_may_lock_and_drop_as_they_like(void)
+{
+	pthread_t threads[4];
+
+	ltab_init(&table, 2, 1000);
+	for (unsigned int i = 0; i < 4; i++)
+		g_assert_cmpint(
+			pthread_create(&threads[i], NULL, lock_and_drop, GUINT_TO_POINTER(i)), ==,
+			0);
+	for (unsigned int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ltab_drop_all(&table);
+	g_assert_cmpuint(table.n_ranges, ==, 0);
+	g_assert_true(is_free(0, INT64_MAX));
+	ltab_deinit(&table);
+}
+
+int main(int argc, char **argv)
+{
+	int fd, status;
+
+	g_test_init(&argc, &argv, NULL);
+	fd = g_file_open_tmp("lock-table-XXXXXX", &path, NULL);
+	g_assert_cmpint(fd, >=, 0);
+	close(fd);
+	g_test_add_func("/lock-table/owners are found again and conflict",
+			owners_are_found_again_and_conflict);
+	g_test_add_func("/lock-table/a dropped owner has nothing locked whoever holds it",
+			a_dropped_owner_has_nothing_locked_whoever_holds_it);
+	g_test_add_func("/lock-table/owners and ranges are bounded", owners_and_ranges_are_bounded);
+	g_test_add_func("/lock-table/threads may lock and drop as they like",
+			threads_may_lock_and_drop_as_they_like);
+	status = g_test_run();
+	g_unlink(path);
+	g_free(path);
+	return status;
+}
