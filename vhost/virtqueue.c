@@ -175,17 +175,38 @@ unsigned int vq_index(const struct virtqueue *vq)
 
 /* ---- Anybody with a chain ---- */
 
-void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written)
+void vq_push_claim(struct virtqueue *vq, struct vq_claim *claim, uint32_t written)
 {
 	{
 		scoped_lock(&vq->push_lock);
 
-		vring_set_used_entry(&vq->ring, vq->used_idx, chain->head, written);
+		vring_set_used_entry(&vq->ring, vq->used_idx, claim->head, written);
 		vq->used_idx++;
 		vring_publish_used_idx(&vq->ring, vq->used_idx);
 	}
-	guest_memory_put(chain->memory);
+	guest_memory_put(claim->memory);
+	claim->memory = NULL;
+}
+
+struct vq_claim vq_keep(struct vq_chain *chain)
+{
+	const struct vq_claim claim = { .memory = chain->memory, .head = chain->head };
+
 	chain->memory = NULL;
+	return claim;
+}
+
+void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written)
+{
+	struct vq_claim claim = vq_keep(chain);
+
+	vq_push_claim(vq, &claim, written);
+}
+
+unsigned int vq_max_kept(const struct virtqueue *vq)
+{
+	/* A small request has a descriptor in the ring, or four of them without indirect tables. */
+	return vq->ring.size / (vq->indirect ? 2 : 8);
 }
 
 /* Whether the driver wants to know of what was pushed since the last time. */

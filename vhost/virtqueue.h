@@ -48,6 +48,24 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain);
 /* Returns the chain with `written` bytes used and drops its memory reference. No notification. */
 void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written);
 
+/* What is left of a popped chain whose answer comes later: its place in the ring. */
+struct vq_claim {
+	struct guest_memory *memory; /* reference, given back by vq_push_claim() */
+	uint16_t head;
+};
+
+/* The chain needs no vq_push() any more; its writable memory stays valid as long as the claim. */
+struct vq_claim vq_keep(struct vq_chain *chain);
+
+/* As vq_push(), any thread. */
+void vq_push_claim(struct virtqueue *vq, struct vq_claim *claim, uint32_t written);
+
+/*
+ * How many chains may be kept for long: as many as leave half of the ring to the driver, which could
+ * otherwise not even send what lets them go on. Constant while the queue is started.
+ */
+unsigned int vq_max_kept(const struct virtqueue *vq);
+
 /* Tells the driver about everything pushed since the last call, if it wants to know. */
 void vq_notify(struct virtqueue *vq);
 

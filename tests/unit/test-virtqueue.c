@@ -466,6 +466,34 @@ static void test_call_flag(void)
 	fixture_free(f);
 }
 
+/* What is kept holds its memory, and is pushed whenever it is ready. */
+static void test_kept(void)
+{
+	struct fixture *f = fixture_new(false);
+	struct vq_claim first, second;
+
+	unit_desc(&f->ring, 0, unit_gpa(DATA), 8, 0, 0);
+	unit_desc(&f->ring, 1, unit_gpa(DATA), 8, 0, 0);
+	unit_offer(&f->ring, 0);
+	unit_offer(&f->ring, 1);
+	pop(f);
+	first = vq_keep(&f->chain);
+	g_assert_null(f->chain.memory);
+	pop(f);
+	second = vq_keep(&f->chain);
+	vq_push_claim(&f->vq, &second, 16);
+	vq_push_claim(&f->vq, &first, 24);
+	g_assert_null(first.memory);
+	g_assert_cmpuint(f->ring.used->idx, ==, 2);
+	g_assert_cmpuint(f->ring.used->ring[0].id, ==, 1);
+	g_assert_cmpuint(f->ring.used->ring[0].len, ==, 16);
+	g_assert_cmpuint(f->ring.used->ring[1].id, ==, 0);
+	g_assert_cmpuint(f->ring.used->ring[1].len, ==, 24);
+	g_assert_cmpuint(vq_max_kept(&f->vq), >, 0);
+	g_assert_cmpuint(vq_max_kept(&f->vq), <=, UNIT_RING_SIZE / 2);
+	fixture_free(f);
+}
+
 static void test_call_event(void)
 {
 	struct fixture *f = fixture_new(true);
@@ -705,6 +733,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/virtqueue/a-head-outside-the-table-breaks-the-queue-once", test_bad_head);
 	g_test_add_func("/virtqueue/a-full-ring-is-no-jump", test_full_ring);
 	g_test_add_func("/virtqueue/the-driver-is-told-unless-its-flag-forbids", test_call_flag);
+	g_test_add_func("/virtqueue/a-kept-chain-is-pushed-later-in-any-order", test_kept);
 	g_test_add_func("/virtqueue/the-driver-is-told-at-its-event-index", test_call_event);
 	g_test_add_func("/virtqueue/kicks-are-switched-by-the-flag", test_kicks);
 	g_test_add_func("/virtqueue/kicks-are-switched-by-the-event-index", test_kicks_event);
