@@ -215,6 +215,30 @@ static char *set_allow_direct_io(struct options *o, const char *value)
 	return NULL;
 }
 
+static char *set_posix_lock(struct options *o, const char *value)
+{
+	o->posix_lock = true;
+	return NULL;
+}
+
+static char *set_no_posix_lock(struct options *o, const char *value)
+{
+	o->posix_lock = false;
+	return NULL;
+}
+
+static char *set_flock(struct options *o, const char *value)
+{
+	o->flock = true;
+	return NULL;
+}
+
+static char *set_no_flock(struct options *o, const char *value)
+{
+	o->flock = false;
+	return NULL;
+}
+
 static char *set_debug(struct options *o, const char *value)
 {
 	o->log_level = LOG_LEVEL_DEBUG;
@@ -260,6 +284,11 @@ static const struct option_row rows[] = {
 	  set_no_announce_submounts },
 	{ "allow-direct-io", 0, NULL, "pass O_DIRECT of the guest on to the host",
 	  set_allow_direct_io },
+	{ "posix-lock", 0, NULL, "fcntl locks of the guest are locks on the host", set_posix_lock },
+	{ "no-posix-lock", 0, NULL, "fcntl locks stay inside the guest (default)",
+	  set_no_posix_lock },
+	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", set_flock },
+	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", set_no_flock },
 	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
 	{ "compat", 'o', "LIST",
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },

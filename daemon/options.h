@@ -31,6 +31,8 @@ struct options {
 	bool no_readdirplus;
 	bool announce_submounts;
 	bool allow_direct_io;
+	bool posix_lock;
+	bool flock;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

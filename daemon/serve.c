@@ -41,8 +41,11 @@ static void server_deinit(struct server *s)
 
 /* ---- Building ---- */
 
-/* Splits the descriptors the process may have between known inodes and open files. */
-static void share_out_fds(struct fs_options *fs)
+/*
+ * Splits the descriptors the process may have between known inodes, open files, and processes of the
+ * guest that hold byte range locks.
+ */
+static void share_out_fds(struct fs_options *fs, bool posix_lock)
 {
 	struct rlimit limit = { .rlim_cur = 1024 };
 	uint64_t budget;
@@ -51,7 +54,8 @@ static void share_out_fds(struct fs_options *fs)
 	budget = MIN(limit.rlim_cur, (rlim_t)1000000);
 	budget = budget > 2 * RESERVED_FDS ? budget - RESERVED_FDS : budget / 2;
 	fs->max_handles = (uint32_t)(budget / 8);
-	fs->max_inodes = (uint32_t)(budget - fs->max_handles);
+	fs->max_lock_owners = posix_lock ? fs->max_handles / 2 : 0;
+	fs->max_inodes = (uint32_t)(budget - fs->max_handles - fs->max_lock_owners);
 }
 
 static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
@@ -66,7 +70,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 	size_t sizes[ARENA_N_SECTIONS];
 	int r;
 
-	share_out_fds(&fs);
+	share_out_fds(&fs, options->posix_lock);
 	sizes[ARENA_SESSION] = fuse_session_section_bytes();
 	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
 	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
@@ -86,6 +90,8 @@ static int build_server(struct server *s, const struct options *options, struct 
 		.readonly = options->readonly,
 		.no_readdirplus = options->no_readdirplus,
 		.announce_submounts = options->announce_submounts,
+		.posix_lock = options->posix_lock,
+		.flock = options->flock,
 	};
 	int r = build_fs(s, options, view);
 

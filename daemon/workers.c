@@ -19,6 +19,9 @@
  * the leader is awake), and an idle or sparse one costs no CPU. The leader yields before it looks,
  * so that a front-end on the same CPU runs at once.
  *
+ * A request that waits for a lock holds no thread: what is needed to answer it is parked
+ * (parked.h), and the thread goes on. When the queue stops, parked requests are answered first.
+ *
  * Completions are announced in batches: when the ring has run empty, after BATCH requests, before
  * a request that moves much data, and before anything that may block.
  */
@@ -34,6 +37,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "daemon/parked.h"
 
 #define BATCH		   8u
 #define LARGE_BYTES	   65536u  /* moving so much takes longer than announcing */
@@ -56,6 +60,7 @@ struct queue_workers {
 	bool has_leader;	  /* guarded by lock */
 	bool stopping;		  /* written under lock, read anywhere */
 	uint64_t poll_ns;	  /* the leader's: how long to look before sleeping */
+	struct parked_chains parked;
 };
 
 struct worker {
@@ -203,21 +208,38 @@ static bool become_leader(struct worker *w)
 
 /* ---- The leader's work ---- */
 
+struct serving {
+	struct fuse_message message;
+	struct worker *worker;
+};
+
+static struct fuse_parked *park(const struct fuse_message *message)
+{
+	const struct serving *serving = (const void *)message; /* its first member */
+	struct worker *w = serving->worker;
+
+	return parked_chain_new(&w->team->parked, &w->chain, message);
+}
+
 static void serve(struct worker *w)
 {
 	struct vq_chain *chain = &w->chain;
-	struct fuse_message message = {
-		.readable = chain->iov,
-		.n_readable = chain->n_readable,
-		.writable = chain->iov + chain->n_readable,
-		.n_writable = chain->n_writable,
-		.damaged = chain->damaged,
+	const struct serving serving = {
+		.message.readable = chain->iov,
+		.message.n_readable = chain->n_readable,
+		.message.writable = chain->iov + chain->n_readable,
+		.message.n_writable = chain->n_writable,
+		.message.damaged = chain->damaged,
+		.message.park = park,
+		.worker = w,
 	};
 	uint32_t written;
 
 	if (chain->n_bytes > LARGE_BYTES)
 		announce(w);
-	written = fuse_session_serve(w->fuse, &message);
+	written = fuse_session_serve(w->fuse, &serving.message);
+	if (written == FUSE_PARKED)
+		return;
 	vq_push(w->team->vq, chain, written);
 	w->unannounced++;
 	if (!w->leading || w->unannounced >= BATCH)
@@ -363,6 +385,7 @@ int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,
 		return -ENOMEM;
 	*team = (struct queue_workers){
 		.vq = vq,
+		.parked.vq = vq,
 		.session = session,
 		.budget = budget,
 		.epoll_fd = -1,
@@ -395,5 +418,7 @@ void queue_workers_stop(struct queue_workers *team)
 	while (team->n_threads > 0)
 		pthread_cond_wait(&team->thread_gone, &team->lock);
 	pthread_mutex_unlock(&team->lock);
+	/* Nobody parks any more. */
+	fuse_session_unpark(team->session, &team->parked);
 	team_free(team);
 }

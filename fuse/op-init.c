@@ -53,6 +53,10 @@ static uint64_t granted_flags(const struct fuse_session_options *options, uint64
 
 	if (options->announce_submounts)
 		flags |= FUSE_SUBMOUNTS;
+	if (options->posix_lock)
+		flags |= FUSE_POSIX_LOCKS;
+	if (options->flock)
+		flags |= FUSE_FLOCK_LOCKS;
 	if (options->cache == FS_CACHE_ALWAYS || options->cache == FS_CACHE_METADATA)
 		flags |= FUSE_CACHE_SYMLINKS;
 	return flags & offered;

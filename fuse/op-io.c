@@ -5,7 +5,10 @@
  * File data goes straight between the page cache and the guest's memory: it is described, never
  * copied or looked at.
  */
+#include <fcntl.h>
+
 #include "base/util.h"
+#include "fuse/lock-waiters.h"
 #include "fuse/ops.h"
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
@@ -87,12 +90,16 @@ int op_write(struct request *req)
 	return reply_write(req, (size_t)n);
 }
 
+/* Sent at every close; on Linux closing any descriptor of a file gives up all locks in it. */
 int op_flush(struct request *req)
 {
 	const struct fuse_flush_in *in = req_take(req, sizeof(*in));
 	int r;
 
 	r = fs_flush(req_fs(req), in->fh);
+	if (session_has(req->session, FUSE_POSIX_LOCKS) &&
+	    fs_drop_locks(req_fs(req), in->fh, in->lock_owner) > 0)
+		lock_waiters_retry(req->session->waiters, req->in.nodeid);
 	if (r < 0)
 		return r;
 	return reply_empty(req);
@@ -114,9 +121,12 @@ int op_release(struct request *req)
 	const struct fuse_release_in *in = req_take(req, sizeof(*in));
 	int r;
 
+	if (in->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
+		(void)fs_flock(req_fs(req), in->fh, F_UNLCK); /* the release does it too, later */
 	r = fs_release(req_fs(req), in->fh);
 	if (r < 0)
 		return r;
+	lock_waiters_retry(req->session->waiters, req->in.nodeid);
 	return reply_empty(req);
 }
 

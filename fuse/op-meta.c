@@ -51,13 +51,6 @@ int op_batch_forget(struct request *req)
 	return 0;
 }
 
-/* An answer is not due, and the interrupted request gets its own. */
-int op_interrupt(struct request *req)
-{
-	(void)req;
-	return 0;
-}
-
 int op_getattr(struct request *req)
 {
 	const struct fuse_getattr_in *in = req_take(req, sizeof(*in));

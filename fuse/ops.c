@@ -50,6 +50,9 @@ static const struct op ops[] = {
 	[FUSE_READDIR] = { "READDIR", IN(fuse_read_in), 0, 0, op_readdir },
 	[FUSE_RELEASEDIR] = { "RELEASEDIR", IN(fuse_release_in), 0, 0, op_releasedir },
 	[FUSE_FSYNCDIR] = { "FSYNCDIR", IN(fuse_fsync_in), 0, 0, op_fsyncdir },
+	[FUSE_GETLK] = { "GETLK", IN(fuse_lk_in), OUT(fuse_lk_out), OP_LOCKS, op_getlk },
+	[FUSE_SETLK] = { "SETLK", IN(fuse_lk_in), 0, OP_LOCKS, op_setlk },
+	[FUSE_SETLKW] = { "SETLKW", IN(fuse_lk_in), 0, OP_LOCKS, op_setlkw },
 	[FUSE_ACCESS] = { "ACCESS", IN(fuse_access_in), 0, 0, op_access },
 	[FUSE_CREATE] = { "CREATE", IN(fuse_create_in), CREATE_OUT, OP_MODIFIES, op_create },
 	[FUSE_INTERRUPT] = { "INTERRUPT", IN(fuse_interrupt_in), 0, OP_BEFORE_INIT | OP_NO_REPLY,
@@ -79,6 +82,9 @@ static int check(struct request *req, const struct op *op)
 {
 	if (!(op->flags & OP_BEFORE_INIT) && !session_initialised(req->session))
 		return -EIO;
+	if ((op->flags & OP_LOCKS) &&
+	    !session_has(req->session, FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS))
+		return -ENOSYS;
 	if ((op->flags & OP_MODIFIES) && req->session->options.readonly)
 		return -EROFS;
 	if (!(op->flags & OP_NO_REPLY) && reply_room(&req->reply) < op->min_reply)
@@ -118,6 +124,8 @@ uint32_t ops_dispatch(struct request *req)
 		r = -EINVAL; /* an operation nobody could hear of is not begun */
 	else
 		r = run(req, op);
+	if (r == OP_PARKED)
+		return FUSE_PARKED;
 	log_debug("fuse: %s (%" PRIu32 ") unique %" PRIu64 " node %" PRIu64 ": %d, %" PRIu32
 		  " bytes",
 		  op ? op->name : "?", req->in.opcode, req->in.unique, req->in.nodeid, r,

@@ -15,11 +15,15 @@ enum op_flags {
 	OP_BEFORE_INIT = 1 << 1, /* legal without INIT; all others are -EIO */
 	OP_NO_REPLY = 1 << 2,	 /* the guest waits for nothing, not even an error */
 	OP_DATA_IN = 1 << 3,	 /* only the fixed arguments are copied, the rest stays in place */
+	OP_LOCKS = 1 << 4,	 /* -ENOSYS unless INIT agreed on locks of either kind */
 };
 
+/* From a handler: the reply comes later, and the message has been given away. */
+#define OP_PARKED 1
+
 /*
- * Decodes its arguments, calls the file system, replies. Returns 0 after it has replied, or
- * -errno without having replied: the dispatcher answers errors, and nobody else.
+ * Decodes its arguments, calls the file system, replies. Returns 0 after it has replied, OP_PARKED,
+ * or -errno without having replied: the dispatcher answers errors, and nobody else.
  */
 typedef int (*op_handler)(struct request *req);
 
@@ -34,7 +38,7 @@ struct op {
 /* The row of an opcode; NULL for those that are answered -ENOSYS. */
 const struct op *ops_find(uint32_t opcode);
 
-/* Serves one request; returns the length of the reply. */
+/* Serves one request; returns the length of the reply or FUSE_PARKED. */
 uint32_t ops_dispatch(struct request *req);
 
 /* op-init.c */
@@ -45,7 +49,6 @@ int op_destroy(struct request *req);
 int op_lookup(struct request *req);
 int op_forget(struct request *req);
 int op_batch_forget(struct request *req);
-int op_interrupt(struct request *req);
 int op_getattr(struct request *req);
 int op_setattr(struct request *req);
 int op_readlink(struct request *req);
@@ -74,6 +77,12 @@ int op_release(struct request *req);
 int op_fallocate(struct request *req);
 int op_lseek(struct request *req);
 int op_copy_file_range(struct request *req);
+
+/* op-lock.c */
+int op_getlk(struct request *req);
+int op_setlk(struct request *req);
+int op_setlkw(struct request *req);
+int op_interrupt(struct request *req);
 
 /* op-dir.c */
 int op_opendir(struct request *req);

@@ -76,6 +76,14 @@ void reply_error(struct reply *reply, int error)
 	reply->sent = true;
 }
 
+void reply_status(struct reply *reply, int status)
+{
+	if (status)
+		reply_error(reply, status);
+	else
+		(void)send_success(reply, NULL, 0);
+}
+
 int reply_empty(struct request *req)
 {
 	return send_success(&req->reply, NULL, 0);
@@ -202,6 +210,18 @@ int reply_statfs(struct request *req, const struct statvfs *st)
 		.st.bsize = (uint32_t)st->f_bsize,
 		.st.namelen = (uint32_t)st->f_namemax,
 		.st.frsize = (uint32_t)st->f_frsize,
+	};
+
+	return reply_data(req, &out, sizeof(out));
+}
+
+int reply_lock(struct request *req, const struct fs_lock *lock)
+{
+	const struct fuse_lk_out out = {
+		.lk.start = lock->start,
+		.lk.end = lock->end,
+		.lk.type = lock->type,
+		.lk.pid = lock->pid,
 	};
 
 	return reply_data(req, &out, sizeof(out));

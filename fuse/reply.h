@@ -36,6 +36,9 @@ struct iov_cursor reply_body(const struct reply *reply);
 /* `error` is a -errno. Sends nothing when there is no room for the header. */
 void reply_error(struct reply *reply, int error);
 
+/* A reply without a body: success, or a -errno. The same when there is no room. */
+void reply_status(struct reply *reply, int status);
+
 /* All below: 0, or -EINVAL without any effect when there is too little room. */
 
 int reply_empty(struct request *req);
@@ -48,6 +51,7 @@ int reply_open(struct request *req, const struct fs_opened *opened);
 int reply_create(struct request *req, const struct fs_entry *entry, const struct fs_opened *opened);
 int reply_write(struct request *req, size_t size);
 int reply_statfs(struct request *req, const struct statvfs *st);
+int reply_lock(struct request *req, const struct fs_lock *lock);
 int reply_lseek(struct request *req, uint64_t offset);
 
 /* The wire form of an entry, for directory listings. */

@@ -43,7 +43,11 @@ enum req_result req_init(struct request *req, struct fuse_thread *thread,
 {
 	size_t copied;
 
-	*req = (struct request){ .thread = thread, .session = thread->session };
+	*req = (struct request){
+		.thread = thread,
+		.session = thread->session,
+		.message = message,
+	};
 	iov_cursor_init(&req->payload, message->readable, message->n_readable);
 	copied = iov_copy_out(&req->payload, &req->in, sizeof(req->in));
 	if (copied < offsetof(struct fuse_in_header, nodeid))

@@ -11,11 +11,12 @@
 #include "fuse/wire.h"
 
 struct request {
-	struct fuse_thread *thread;   /* borrowed */
-	struct fuse_session *session; /* borrowed */
-	struct fuse_in_header in;     /* private copy; lengths checked, ids untrusted */
-	int error;		      /* first failure of decoding; later takes change nothing */
-	const char *args;	      /* private copy of what follows the header */
+	struct fuse_thread *thread;	    /* borrowed */
+	struct fuse_session *session;	    /* borrowed */
+	const struct fuse_message *message; /* borrowed */
+	struct fuse_in_header in;	    /* private copy; lengths checked, ids untrusted */
+	int error;	  /* first failure of decoding; later takes change nothing */
+	const char *args; /* private copy of what follows the header */
 	size_t args_len;
 	size_t args_pos;
 	struct iov_cursor payload; /* guest memory behind what was copied */

@@ -35,10 +35,13 @@ struct session_state {
 	uint64_t flags; /* flags and flags2 of the INIT reply */
 };
 
+struct lock_waiters;
+
 struct fuse_session {
 	struct fuse_session_options options;
-	struct fs *fs;		     /* borrowed */
-	struct session_state *state; /* in the arena */
+	struct fs *fs;		      /* borrowed */
+	struct lock_waiters *waiters; /* owned */
+	struct session_state *state;  /* in the arena */
 	pthread_mutex_t lock; /* one INIT, DESTROY or reset at a time; taken before fs locks */
 	uint64_t valid_s;     /* how long entries and attributes hold in the guest */
 };

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "fuse/lock-waiters.h"
 #include "fuse/ops.h"
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
@@ -51,9 +52,10 @@ int fuse_session_new(const struct fuse_session_options *options, struct fs *fs, 
 	session->fs = fs;
 	session->state = arena_section(arena, ARENA_SESSION);
 	session->valid_s = valid_seconds(options->cache);
-	r = pthread_mutex_init(&session->lock, NULL);
-	if (r)
-		return -r;
+	r = lock_waiters_new(fs, &session->waiters);
+	if (r < 0)
+		return r;
+	pthread_mutex_init(&session->lock, NULL);
 	*ret_session = take_ptr(session);
 	return 0;
 }
@@ -62,6 +64,7 @@ void fuse_session_free(struct fuse_session *session)
 {
 	if (!session)
 		return;
+	lock_waiters_free(session->waiters);
 	pthread_mutex_destroy(&session->lock);
 	free(session);
 }
@@ -76,6 +79,7 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);
+	lock_waiters_give_up(session->waiters, NULL);
 	fs_reset(session->fs, &negotiated);
 	__atomic_store_n(&state->minor, minor, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->flags, flags, __ATOMIC_RELAXED);
@@ -136,4 +140,9 @@ uint32_t fuse_session_serve(struct fuse_thread *thread, const struct fuse_messag
 	if (req_init(&req, thread, message) == REQ_UNANSWERABLE)
 		return 0;
 	return ops_dispatch(&req);
+}
+
+void fuse_session_unpark(struct fuse_session *session, const void *group)
+{
+	lock_waiters_give_up(session->waiters, group);
 }

@@ -23,6 +23,8 @@ struct fuse_session_options {
 	bool readonly;	     /* modifying operations are refused in the op table already */
 	bool no_readdirplus;
 	bool announce_submounts;
+	bool posix_lock; /* byte range locks are the host's; otherwise each guest has its own */
+	bool flock;	 /* the same for locks of whole files */
 };
 
 /* Bytes that fuse_session_new() needs in the section ARENA_SESSION. */
@@ -51,6 +53,24 @@ int fuse_thread_new(struct fuse_session *session, void (*about_to_block)(void *a
 		    struct fuse_thread **ret_thread);
 void fuse_thread_free(struct fuse_thread *thread);
 
+/*
+ * A message whose answer comes later. The caller of fuse_session_serve() makes it, and embeds it in
+ * what it needs to bring the answer home.
+ */
+#define FUSE_PARKED_SEGMENTS 16u
+
+struct fuse_parked {
+	/* Where the answer goes: the first segments; none is empty, so that its header fits. */
+	struct iovec writable[FUSE_PARKED_SEGMENTS];
+	unsigned int n_writable;
+	const void *group; /* for fuse_session_unpark() */
+	/*
+	 * The answer is complete, as fuse_session_serve() would have returned it. Called exactly
+	 * once, by any thread, with a lock of the session held: must not call the session.
+	 */
+	void (*done)(struct fuse_parked *parked, uint32_t written);
+};
+
 /* One request as the ring delivered it. All memory is borrowed for the call. */
 struct fuse_message {
 	const struct iovec *readable;
@@ -58,12 +78,26 @@ struct fuse_message {
 	unsigned int n_readable;
 	unsigned int n_writable;
 	bool damaged; /* some part had no valid guest address: answer -EIO if possible */
+	/*
+	 * Moves what the answer needs out of the message, which is not touched any more. NULL when
+	 * it cannot; the function itself may be NULL. Then what would have to wait is refused.
+	 */
+	struct fuse_parked *(*park)(const struct fuse_message *message);
 };
+
+/* The message has been parked and may be answered already. */
+#define FUSE_PARKED UINT32_MAX
 
 /*
  * Serves one message; returns the number of bytes written to `writable` from its start (0: no
- * reply was due, or none was possible). Many threads at once.
+ * reply was due, or none was possible), or FUSE_PARKED. Many threads at once.
  */
 uint32_t fuse_session_serve(struct fuse_thread *thread, const struct fuse_message *message);
+
+/*
+ * Answers every parked message of the group with an error; all have been answered when this
+ * returns, except those that are parked meanwhile.
+ */
+void fuse_session_unpark(struct fuse_session *session, const void *group);
 
 #endif

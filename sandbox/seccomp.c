@@ -77,14 +77,14 @@ static const int socket_calls[] = {
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	 SCMP_SYS(shutdown),
 };
 
-/* Descriptors of any kind. */
+/* Descriptors of any kind. fcntl copies them, asks for their flags, and locks bytes of files. */
 static const int descriptor_calls[] = {
 	SCMP_SYS(close),   SCMP_SYS(dup),   SCMP_SYS(dup3),  SCMP_SYS(fcntl),
 	SCMP_SYS(fcntl64), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(_llseek),
 	SCMP_SYS(read),	   SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev),
 };
 
-/* Contents of files. */
+/* Contents of files, and flock for the guest's locks of whole files. */
 static const int file_calls[] = {
 	SCMP_SYS(copy_file_range), SCMP_SYS(fadvise64),	      SCMP_SYS(fallocate),
 	SCMP_SYS(fdatasync),	   SCMP_SYS(flock),	      SCMP_SYS(fsync),

@@ -268,6 +268,47 @@ int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
 	return note(thread, "syncfs", nodeid, NULL);
 }
 
+int fs_getlk(struct fs_thread *thread, uint64_t fh, struct fs_lock *lock)
+{
+	int r = note_fh(thread, "getlk", fh);
+
+	fake.lock = *lock;
+	if (r == 0)
+		*lock = fake.conflict;
+	return r;
+}
+
+/* Also called by the thread that waits for locks: noted only where that cannot be. */
+static int lock_result(struct fs_thread *thread, const char *called, uint64_t fh)
+{
+	__atomic_fetch_add(&fake.n_lock_calls, 1, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&fake.locked, __ATOMIC_ACQUIRE))
+		return -EAGAIN;
+	return thread->about_to_block ? note_fh(thread, called, fh) : 0;
+}
+
+int fs_setlk(struct fs_thread *thread, uint64_t fh, const struct fs_lock *lock)
+{
+	if (thread->about_to_block)
+		fake.lock = *lock;
+	return lock_result(thread, "setlk", fh);
+}
+
+int fs_flock(struct fs_thread *thread, uint64_t fh, uint32_t type)
+{
+	if (thread->about_to_block)
+		fake.lock.type = type;
+	return lock_result(thread, "flock", fh);
+}
+
+int fs_drop_locks(struct fs_thread *thread, uint64_t fh, uint64_t owner)
+{
+	int r = note_fh(thread, "drop_locks", fh);
+
+	fake.lock.owner = owner;
+	return r < 0 ? r : fake.dropped;
+}
+
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
 {
 	return give_opened(note(thread, "opendir", nodeid, NULL), ret_opened);

@@ -23,9 +23,11 @@ struct fake_fs {
 	struct fs_setattr set;
 	struct fs_write write;
 	struct fs_copy copy;
+	struct fs_lock lock;
 
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
+	unsigned int n_lock_calls; /* atomic */
 	uint64_t forgotten[512], forgotten_counts[512];
 	struct fs_negotiated negotiated;
 	unsigned int n_pieces; /* iovecs of the largest read or write */
@@ -45,6 +47,10 @@ struct fake_fs {
 	int readdir_result;	  /* after the names */
 	bool blocks;		  /* calls announce that they block */
 	int64_t count;		  /* of lseek and copy_file_range */
+	/* The calls that lock fail with -EAGAIN as long as this is set; atomic. */
+	bool locked;
+	struct fs_lock conflict; /* of getlk */
+	int dropped;		 /* of drop_locks */
 };
 
 extern struct fake_fs fake;

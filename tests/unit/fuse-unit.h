@@ -29,7 +29,7 @@ struct unit {
 /* Clears `fake` and starts a session that has not seen INIT. */
 void unit_start(struct unit *unit, const struct fuse_session_options *options);
 
-/* The same with default options, after an INIT that offered everything. */
+/* The same with what is optional switched on, after an INIT that offered everything. */
 void unit_start_ready(struct unit *unit);
 void unit_stop(struct unit *unit);
 

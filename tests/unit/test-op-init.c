@@ -197,6 +197,23 @@ static void submounts_are_offered_only_when_announced(void)
 	g_assert_cmphex(flags_with(FS_CACHE_AUTO, false, UNIT_ALL_FLAGS) & FUSE_SUBMOUNTS, ==, 0);
 }
 
+static void locks_are_granted_each_for_itself(void)
+{
+	struct fuse_session_options options = { .posix_lock = true };
+
+	unit_start(&unit, &options);
+	g_assert_cmphex(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) &
+				(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS),
+			==, FUSE_POSIX_LOCKS);
+	unit_stop(&unit);
+	options = (struct fuse_session_options){ .flock = true };
+	unit_start(&unit, &options);
+	g_assert_cmphex(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) &
+				(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS),
+			==, FUSE_FLOCK_LOCKS);
+	unit_stop(&unit);
+}
+
 static void a_second_init_starts_from_nothing(void)
 {
 	unsigned int before;
@@ -274,6 +291,8 @@ int main(int argc, char **argv)
 			link_targets_are_cached_where_metadata_is);
 	g_test_add_func("/init/submounts are offered only when announced",
 			submounts_are_offered_only_when_announced);
+	g_test_add_func("/init/locks are granted each for itself",
+			locks_are_granted_each_for_itself);
 	g_test_add_func("/init/a second INIT starts from nothing",
 			a_second_init_starts_from_nothing);
 	g_test_add_func("/init/DESTROY is answered and ends the session",

@@ -28,7 +28,6 @@ static void unknown_opcodes_are_enosys(void)
 					    7,
 					    19,
 					    FUSE_GETXATTR,
-					    FUSE_SETLK,
 					    FUSE_BMAP,
 					    FUSE_IOCTL,
 					    FUSE_POLL,

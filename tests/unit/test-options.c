@@ -86,6 +86,25 @@ static void the_line_of_libvirt_nine_is_understood(void)
 	options_deinit(&o);
 }
 
+static void locks_are_asked_for_in_both_syntaxes(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL), ==, OPTIONS_RUN);
+	g_assert_false(o.posix_lock || o.flock);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --posix-lock --flock --no-flock"), ==, OPTIONS_RUN);
+	g_assert_true(o.posix_lock && !o.flock);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " -o posix_lock,flock,no_posix_lock"), ==, OPTIONS_RUN);
+	g_assert_true(!o.posix_lock && o.flock);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --flock -o no_flock --posix-lock --no-posix-lock"), ==,
+			OPTIONS_RUN);
+	g_assert_false(o.posix_lock || o.flock);
+	options_deinit(&o);
+}
+
 static void commas_and_equal_signs_fit_into_a_source(void)
 {
 	struct options o;
@@ -166,6 +185,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/a later option wins", a_later_option_wins);
 	g_test_add_func("/options/the line of libvirt nine is understood",
 			the_line_of_libvirt_nine_is_understood);
+	g_test_add_func("/options/locks are asked for in both syntaxes",
+			locks_are_asked_for_in_both_syntaxes);
 	g_test_add_func("/options/commas and equal signs fit into a source",
 			commas_and_equal_signs_fit_into_a_source);
 	g_test_add_func("/options/a list may be attached to its letter",
