@@ -24,7 +24,6 @@
  */
 #include "fuse/lock-waiters.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>

@@ -3,7 +3,6 @@
  * Locks: asking, setting, waiting, and giving up waiting.
  */
 #include <errno.h>
-#include <fcntl.h>
 
 #include "fuse/lock-waiters.h"
 #include "fuse/ops.h"
