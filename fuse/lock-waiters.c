@@ -249,18 +249,23 @@ void lock_waiters_free(struct lock_waiters *ws)
 int lock_waiters_add(struct lock_waiters *ws, const struct lock_wish *wish,
 		     const struct fuse_message *message)
 {
-	cleanup_free struct waiter *w = calloc(1, sizeof(*w));
+	struct waiter *w;
 	scoped_lock(&ws->lock);
 
-	if (!w || !message->park || ws->n >= LOCK_WAITERS_MAX || start_thread(ws) < 0)
+	if (!message->park || ws->n >= LOCK_WAITERS_MAX || start_thread(ws) < 0)
+		return -ENOLCK;
+	w = calloc(1, sizeof(*w));
+	if (!w)
 		return -ENOLCK;
 	w->parked = message->park(message);
-	if (!w->parked)
+	if (!w->parked) {
+		free(w);
 		return -ENOLCK;
+	}
 	w->wish = *wish;
 	TAILQ_INSERT_TAIL(&ws->list, w, entry);
 	set_count(ws, ws->n + 1);
-	try_soon(ws, take_ptr(w));
+	try_soon(ws, w);
 	return 0;
 }
 
