@@ -14,7 +14,7 @@
 #define FLAGS_ALWAYS                                                               \
 	((uint64_t)(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |      \
 		    FUSE_AUTO_INVAL_DATA | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | \
-		    FUSE_MAX_PAGES | FUSE_INIT_EXT) |                              \
+		    FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR) |         \
 	 FUSE_CREATE_SUPP_GROUP | FUSE_NO_EXPORT_SUPPORT | FUSE_ALLOW_IDMAP)
 
 #define WIRE_PAGE      4096u

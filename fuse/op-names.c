@@ -81,6 +81,27 @@ int op_create(struct request *req)
 	return reply_create(req, &entry, &opened);
 }
 
+/* A name comes along, "/" from Linux, and means nothing. */
+int op_tmpfile(struct request *req)
+{
+	const struct fuse_create_in *in = req_take(req, sizeof(*in));
+	const char *name = req_take_string(req, NAME_MAX);
+	struct fs_opened opened;
+	struct fs_caller caller;
+	struct fs_entry entry;
+	int r;
+
+	(void)name;
+	r = req_take_creator(req, &caller);
+	if (r < 0)
+		return r;
+	caller.umask = req_umask(req, in->umask);
+	r = fs_tmpfile(req_fs(req), &caller, req->in.nodeid, in->mode, in->flags, &entry, &opened);
+	if (r < 0)
+		return r;
+	return reply_create(req, &entry, &opened);
+}
+
 int op_link(struct request *req)
 {
 	const struct fuse_link_in *in = req_take(req, sizeof(*in));

@@ -55,6 +55,7 @@ static const struct op ops[] = {
 	[FUSE_INTERRUPT] = { "INTERRUPT", IN(fuse_interrupt_in), 0, OP_BEFORE_INIT | OP_NO_REPLY,
 			     op_interrupt },
 	[FUSE_DESTROY] = { "DESTROY", 0, 0, OP_BEFORE_INIT, op_destroy },
+	[FUSE_IOCTL] = { "IOCTL", IN(fuse_ioctl_in), OUT(fuse_ioctl_out), 0, op_ioctl },
 	[FUSE_BATCH_FORGET] = { "BATCH_FORGET", IN(fuse_batch_forget_in), 0,
 				OP_BEFORE_INIT | OP_NO_REPLY | OP_DATA_IN, op_batch_forget },
 	[FUSE_FALLOCATE] = { "FALLOCATE", IN(fuse_fallocate_in), 0, OP_MODIFIES, op_fallocate },
@@ -64,6 +65,11 @@ static const struct op ops[] = {
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", IN(fuse_copy_file_range_in),
 				   OUT(fuse_write_out), OP_MODIFIES, op_copy_file_range },
 	[FUSE_SYNCFS] = { "SYNCFS", IN(fuse_syncfs_in), 0, 0, op_syncfs },
+	[FUSE_TMPFILE] = { "TMPFILE", IN(fuse_create_in), CREATE_OUT, OP_MODIFIES, op_tmpfile },
+	[FUSE_STATX] = { "STATX", IN(fuse_statx_in), OUT(fuse_statx_out), 0, op_statx },
+	[FUSE_COPY_FILE_RANGE_64] = { "COPY_FILE_RANGE_64", IN(fuse_copy_file_range_in),
+				      OUT(fuse_copy_file_range_out), OP_MODIFIES,
+				      op_copy_file_range_64 },
 };
 /* clang-format on */
 

@@ -47,17 +47,20 @@ int op_forget(struct request *req);
 int op_batch_forget(struct request *req);
 int op_interrupt(struct request *req);
 int op_getattr(struct request *req);
+int op_statx(struct request *req);
 int op_setattr(struct request *req);
 int op_readlink(struct request *req);
 int op_statfs(struct request *req);
 int op_access(struct request *req);
 int op_syncfs(struct request *req);
+int op_ioctl(struct request *req);
 
 /* op-names.c */
 int op_symlink(struct request *req);
 int op_mknod(struct request *req);
 int op_mkdir(struct request *req);
 int op_create(struct request *req);
+int op_tmpfile(struct request *req);
 int op_link(struct request *req);
 int op_unlink(struct request *req);
 int op_rmdir(struct request *req);
@@ -74,6 +77,7 @@ int op_release(struct request *req);
 int op_fallocate(struct request *req);
 int op_lseek(struct request *req);
 int op_copy_file_range(struct request *req);
+int op_copy_file_range_64(struct request *req);
 
 /* op-dir.c */
 int op_opendir(struct request *req);

@@ -166,6 +166,42 @@ int reply_attr(struct request *req, const struct fs_attr *attr)
 	return reply_data(req, &out, sizeof(out));
 }
 
+static struct fuse_sx_time encode_time(struct statx_timestamp time)
+{
+	return (struct fuse_sx_time){ .tv_sec = time.tv_sec, .tv_nsec = time.tv_nsec };
+}
+
+static void encode_statx(const struct statx *stx, struct fuse_statx *ret_out)
+{
+	*ret_out = (struct fuse_statx){
+		.mask = stx->stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.blksize = stx->stx_blksize,
+		.nlink = stx->stx_nlink,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.mode = stx->stx_mode,
+		.ino = stx->stx_ino,
+		.size = stx->stx_size,
+		.blocks = stx->stx_blocks,
+		.atime = encode_time(stx->stx_atime),
+		.btime = encode_time(stx->stx_btime),
+		.ctime = encode_time(stx->stx_ctime),
+		.mtime = encode_time(stx->stx_mtime),
+		.rdev_major = stx->stx_rdev_major,
+		.rdev_minor = stx->stx_rdev_minor,
+		.dev_major = stx->stx_dev_major,
+		.dev_minor = stx->stx_dev_minor,
+	};
+}
+
+int reply_statx(struct request *req, const struct fs_attr *attr)
+{
+	struct fuse_statx_out out = { .attr_valid = req->session->valid_s };
+
+	encode_statx(&attr->stx, &out.stat);
+	return reply_data(req, &out, sizeof(out));
+}
+
 int reply_open(struct request *req, const struct fs_opened *opened)
 {
 	const struct fuse_open_out out = encode_opened(opened);

@@ -44,6 +44,7 @@ int reply_data(struct request *req, const void *data, size_t len);
 int reply_in_place(struct request *req, size_t len);
 int reply_entry(struct request *req, const struct fs_entry *entry);
 int reply_attr(struct request *req, const struct fs_attr *attr);
+int reply_statx(struct request *req, const struct fs_attr *attr);
 int reply_open(struct request *req, const struct fs_opened *opened);
 int reply_create(struct request *req, const struct fs_entry *entry, const struct fs_opened *opened);
 int reply_write(struct request *req, size_t size);

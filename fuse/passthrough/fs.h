@@ -101,6 +101,9 @@ struct fs_caller {
 	uint32_t umask; /* applied only where the guest has not (DONT_MASK) */
 };
 
+/* In place of `uid` or `gid`: the request did not say. */
+#define FS_NO_ID UINT32_MAX
+
 /* ---- Nodes ---- */
 
 struct fs_attr {
@@ -181,6 +184,14 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened);
 
+/*
+ * A file without a name, in the file system of `parent`: created, looked up and opened. -EOPNOTSUPP
+ * where the host's file system has no such files.
+ */
+int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
+	       struct fs_opened *ret_opened);
+
 /* Straight between the page cache and `iov`. `offset` above INT64_MAX is -EINVAL. */
 ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
 		unsigned int n_iov);
@@ -212,6 +223,21 @@ struct fs_copy {
 
 ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy);
 int fs_syncfs(struct fs_thread *thread, uint64_t nodeid);
+
+struct fs_ioctl {
+	uint64_t fh; /* of a file or directory */
+	uint32_t command;
+	const void *in; /* private copy of the argument */
+	void *out;
+	size_t in_size, out_size;
+};
+
+/*
+ * Returns the number of bytes written to `out`. -ENOTTY for what is not in the list of fs-ioctl.c,
+ * -EINVAL for sizes that do not belong to the command.
+ */
+ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+		 const struct fs_ioctl *call);
 
 /* ---- Directories ---- */
 

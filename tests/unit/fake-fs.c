@@ -188,6 +188,19 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	return give_opened(r, ret_opened);
 }
 
+int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
+	       struct fs_opened *ret_opened)
+{
+	int r = note(thread, "tmpfile", parent, NULL);
+
+	fake.caller = *caller;
+	fake.mode = mode;
+	fake.flags = flags;
+	give_entry(r, ret_entry);
+	return give_opened(r, ret_opened);
+}
+
 ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
 		unsigned int n_iov)
 {
@@ -266,6 +279,20 @@ ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
 {
 	return note(thread, "syncfs", nodeid, NULL);
+}
+
+ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+		 const struct fs_ioctl *call)
+{
+	int r = note(thread, "ioctl", nodeid, NULL);
+
+	fake.fh = call->fh;
+	fake.caller = *caller;
+	fake.ioctl = *call;
+	if (r < 0)
+		return r;
+	memset(call->out, 0xa5, MIN(call->out_size, (size_t)fake.count));
+	return (ssize_t)MIN(call->out_size, (size_t)fake.count);
 }
 
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)

@@ -23,6 +23,7 @@ struct fake_fs {
 	struct fs_setattr set;
 	struct fs_write write;
 	struct fs_copy copy;
+	struct fs_ioctl ioctl; /* its buffers are valid during the call */
 
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
@@ -44,7 +45,7 @@ struct fake_fs {
 	const char *nameless;	  /* the name among them that gets no fs_entry */
 	int readdir_result;	  /* after the names */
 	bool blocks;		  /* calls announce that they block */
-	int64_t count;		  /* of lseek and copy_file_range */
+	int64_t count;		  /* of lseek, copy_file_range and ioctl */
 };
 
 extern struct fake_fs fake;

@@ -16,7 +16,7 @@ static const struct fuse_session_options defaults = { .announce_submounts = true
 #define GRANTED_LOW                                                                            \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |      \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | \
-	 FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
+	 FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR)
 
 static uint64_t flags_of(const struct fuse_init_out *out)
 {
