@@ -86,6 +86,11 @@ static int build_server(struct server *s, const struct options *options, struct 
 		.readonly = options->readonly,
 		.no_readdirplus = options->no_readdirplus,
 		.announce_submounts = options->announce_submounts,
+		.attr = options->attr_timeout,
+		.entry = options->entry_timeout,
+		.negative = options->negative_timeout,
+		.writeback = options->writeback,
+		.allow_mmap = options->allow_mmap,
 	};
 	int r = build_fs(s, options, view);
 

@@ -2,6 +2,7 @@
 /*
  * Operations on nodes: look up, forget, attributes, flags, link targets, the whole file system.
  */
+#include <errno.h>
 #include <limits.h>
 
 #include "base/util.h"
@@ -9,7 +10,14 @@
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
 
-#define NSEC_PER_SEC 1000000000u
+/*
+ * Node 0 stands for "there is none, and you may remember that". Guests that are not Linux, to be
+ * known by what they do not offer, would take it for a node.
+ */
+static bool may_remember_absence(const struct request *req)
+{
+	return req->session->negative_ns && session_has(req->session, FUSE_PARALLEL_DIROPS);
+}
 
 int op_lookup(struct request *req)
 {
@@ -20,6 +28,8 @@ int op_lookup(struct request *req)
 	if (req->error)
 		return req->error;
 	r = fs_lookup(req_fs(req), req->in.nodeid, name, &entry);
+	if (r == -ENOENT && may_remember_absence(req))
+		return reply_absence(req);
 	if (r < 0)
 		return r;
 	return reply_entry(req, &entry);
@@ -115,7 +125,7 @@ int op_setattr(struct request *req)
 	int r;
 
 	/* utimensat(2) gives larger values meanings of their own. */
-	if (in->atimensec >= NSEC_PER_SEC || in->mtimensec >= NSEC_PER_SEC)
+	if (in->atimensec >= WIRE_NSEC_PER_SEC || in->mtimensec >= WIRE_NSEC_PER_SEC)
 		return -EINVAL;
 	decode_setattr(in, &set);
 	r = fs_setattr(req_fs(req), req->in.nodeid, &set, &attr);

@@ -61,7 +61,8 @@ static const struct op ops[] = {
 	[FUSE_FALLOCATE] = { "FALLOCATE", IN(fuse_fallocate_in), 0, OP_MODIFIES, op_fallocate },
 	[FUSE_READDIRPLUS] = { "READDIRPLUS", IN(fuse_read_in), 0, 0, op_readdirplus },
 	[FUSE_RENAME2] = { "RENAME2", IN(fuse_rename2_in), 0, OP_MODIFIES, op_rename2 },
-	[FUSE_LSEEK] = { "LSEEK", IN(fuse_lseek_in), OUT(fuse_lseek_out), 0, op_lseek },
+	[FUSE_LSEEK] = { "LSEEK", IN(fuse_lseek_in), OUT(fuse_lseek_out), OP_NOT_WRITEBACK,
+			 op_lseek },
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", IN(fuse_copy_file_range_in),
 				   OUT(fuse_write_out), OP_MODIFIES, op_copy_file_range },
 	[FUSE_SYNCFS] = { "SYNCFS", IN(fuse_syncfs_in), 0, 0, op_syncfs },
@@ -87,6 +88,9 @@ static int check(struct request *req, const struct op *op)
 		return -EIO;
 	if ((op->flags & OP_MODIFIES) && req->session->options.readonly)
 		return -EROFS;
+	/* Where data begin and end, the host cannot say; guests then do without. */
+	if ((op->flags & OP_NOT_WRITEBACK) && session_has(req->session, FUSE_WRITEBACK_CACHE))
+		return -ENOSYS;
 	if (!(op->flags & OP_NO_REPLY) && reply_room(&req->reply) < op->min_reply)
 		return -EINVAL;
 	return 0;

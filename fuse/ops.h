@@ -15,6 +15,7 @@ enum op_flags {
 	OP_BEFORE_INIT = 1 << 1, /* legal without INIT; all others are -EIO */
 	OP_NO_REPLY = 1 << 2,	 /* the guest waits for nothing, not even an error */
 	OP_DATA_IN = 1 << 3,	 /* only the fixed arguments are copied, the rest stays in place */
+	OP_NOT_WRITEBACK = 1 << 4, /* -ENOSYS where the guest may hold unwritten data */
 };
 
 /*

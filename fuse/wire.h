@@ -119,6 +119,8 @@ struct fuse_copy_file_range_out {
 };
 #endif
 
+#define WIRE_NSEC_PER_SEC UINT64_C(1000000000)
+
 /* Layouts are fixed by the protocol; a header that pads differently must not build. */
 _Static_assert(sizeof(struct fuse_in_header) == 40, "wire");
 _Static_assert(sizeof(struct fuse_out_header) == 16, "wire");

@@ -101,6 +101,7 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 {
 	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
 	htab_release_all(&fs->handles);
 	itab_forget_all(&fs->inodes, false);
 }

@@ -61,10 +61,12 @@ void fs_free(struct fs *fs);
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
  * matters; otherwise they run with CAP_DAC_OVERRIDE kept, since the guest has already checked.
+ * `writeback`: the guest also reads through files opened for writing, and knows their ends.
  */
 struct fs_negotiated {
 	bool groups_sent;
 	bool submounts;
+	bool writeback;
 };
 
 /*
@@ -174,6 +176,7 @@ struct fs_opened {
 	bool keep_cache; /* what is cached from earlier opens stays valid */
 	bool cache_dir;	 /* the guest may cache directory entries */
 	bool parallel_direct_writes;
+	bool no_flush; /* fs_flush() would do nothing */
 };
 
 /* `flags` as open(2) on x86 wire values; only what concerns an existing file is used. */
