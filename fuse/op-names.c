@@ -147,11 +147,12 @@ static int rename_names(struct request *req, uint64_t new_parent, uint32_t flags
 {
 	const char *name = req_take_name(req);
 	const char *new_name = req_take_name(req);
+	const struct fs_caller caller = { .uid = req->in.uid, .gid = req->in.gid };
 	int r;
 
 	if (req->error)
 		return req->error;
-	r = fs_rename(req_fs(req), req->in.nodeid, name, new_parent, new_name, flags);
+	r = fs_rename(req_fs(req), &caller, req->in.nodeid, name, new_parent, new_name, flags);
 	if (r < 0)
 		return r;
 	return reply_empty(req);

@@ -163,9 +163,9 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	    struct fs_entry *ret_entry);
 int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name);
 int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name);
-/* `flags` as renameat2(2). */
-int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name, uint32_t flags);
+/* `flags` as renameat2(2). A whiteout that is left belongs to `caller`, if there is one. */
+int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags);
 
 /* ---- Files ---- */
 

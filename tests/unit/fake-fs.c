@@ -157,9 +157,10 @@ int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name)
 	return note(thread, "rmdir", parent, name);
 }
 
-int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name, uint32_t flags)
+int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags)
 {
+	fake.caller = *caller;
 	fake.new_parent = new_parent;
 	fake.flags = flags;
 	g_strlcpy(fake.second, new_name, sizeof(fake.second));
