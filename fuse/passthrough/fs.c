@@ -29,7 +29,7 @@ static int add_root(struct fs *fs, int *root_fd)
 
 	if (r < 0)
 		return r;
-	if (!S_ISDIR(stx.stx_mode))
+	if (!S_ISDIR(stx.stx_mode) && !S_ISREG(stx.stx_mode))
 		return -ENOTDIR;
 	fs_seen_from(&stx, &seen);
 	r = itab_set_root(&fs->inodes, &seen, take_fd(root_fd), (uint8_t)backing);

@@ -39,7 +39,7 @@ enum fs_cache {
 };
 
 struct fs_options {
-	int root_fd;	      /* O_PATH of the shared directory; taken */
+	int root_fd;	      /* O_PATH of the shared directory or regular file; taken */
 	int proc_self_fd;     /* O_PATH of /proc/self/fd; taken */
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
