@@ -172,10 +172,10 @@ static ssize_t enable_verity(const struct ioctl_target *target, const struct fs_
 /* The argument says how much room there is; guests before Linux 6.10 do not send it along. */
 static ssize_t measure_verity(const struct ioctl_target *target, const struct fs_ioctl *call)
 {
-	struct {
+	union {
 		struct fsverity_digest head;
-		uint8_t digest[DIGEST_MAX];
-	} arg = { 0 };
+		uint8_t bytes[sizeof(struct fsverity_digest) + DIGEST_MAX];
+	} arg = { .bytes = { 0 } };
 	size_t size;
 	int r;
 

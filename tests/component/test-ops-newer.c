@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operations that came to the protocol late, against the daemon behind all its walls: STATX,
- * TMPFILE, COPY_FILE_RANGE_64, IOCTL.
+ * TMPFILE, COPY_FILE_RANGE_64, IOCTL. And one that is not there: looking up "." and "..".
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -194,6 +195,29 @@ static void test_ioctl(void)
 	fixture_stop(f);
 }
 
+/* Nothing leads up, least of all from a directory that has left the share. */
+static void test_no_way_up(void)
+{
+	struct fixture *f = start(NULL);
+	g_autofree char *outside = g_dir_make_tmp("moved-out-XXXXXX", NULL);
+	g_autofree char *moved = g_build_filename(outside, "dir", NULL);
+	struct fuse_client *c = &f->client;
+	uint64_t dir = fuse_node(c, "dir");
+	struct fuse_entry_out entry;
+
+	g_assert_false(c->init_flags & FUSE_EXPORT_SUPPORT);
+	g_assert_true(c->init_flags & FUSE_NO_EXPORT_SUPPORT);
+	g_assert_cmpint(fuse_lookup(c, dir, "..", &entry), ==, -EINVAL);
+	g_assert_cmpint(rename(share_path(&f->share, "dir"), moved), ==, 0);
+	g_assert_cmpint(fuse_lookup(c, dir, "..", &entry), ==, -EINVAL);
+	g_assert_cmpint(fuse_lookup(c, dir, ".", &entry), ==, -EINVAL);
+	g_assert_cmpint(fuse_lookup(c, FUSE_ROOT_ID, "..", &entry), ==, -EINVAL);
+	g_assert_cmpint(fuse_lookup(c, FUSE_ROOT_ID, "dir", &entry), ==, -ENOENT);
+	fixture_stop(f);
+	g_assert_cmpint(rmdir(moved), ==, 0);
+	g_assert_cmpint(rmdir(outside), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -202,5 +226,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/ops-newer/temporary-files-that-may-not-be", test_tmpfile_refusals);
 	g_test_add_func("/ops-newer/copies-with-64-bit-results", test_copy);
 	g_test_add_func("/ops-newer/flags-of-files-and-directories", test_ioctl);
+	g_test_add_func("/ops-newer/nothing-leads-up", test_no_way_up);
 	return g_test_run();
 }

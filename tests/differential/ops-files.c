@@ -346,7 +346,7 @@ static void op_flags(struct world *w)
 	own_flags[0] ^= FS_NODUMP_FL;
 	ref_flags[0] ^= FS_NODUMP_FL;
 	own = fuse_ioctl(w->client, handle->node->nodeid, handle->fh, FS_IOC_SETFLAGS, own_flags, 4,
-			 NULL, 0, false, &result);
+			 own_flags, 0, false, &result);
 	ref = neg_errno(ioctl(handle->ref_fd, FS_IOC_SETFLAGS, ref_flags));
 	world_same(w, own, ref);
 	compare_node(w, handle->node);

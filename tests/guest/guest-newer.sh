@@ -52,4 +52,6 @@ check "project ids are told" lsattr -p file
 check "project ids do not change" fails_with "" chattr -p 7 file
 check "copies made on the host are equal" copy_is_equal
 check "ranges are punched, zeroed and kept" ranges_change
+[[ ! -d sub ]] || check "a mount of the host has a device number of its own" \
+	test "$(stat -c %d sub/inner)" != "$(stat -c %d .)"
 exit "$guest_failed"

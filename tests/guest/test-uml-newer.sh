@@ -89,7 +89,11 @@ absent() {
 }
 
 make_ext4_share 300M
+mkdir "$share/sub"
+mount -t tmpfs -o size=1m tmpfs "$share/sub"
+: >"$share/sub/inner"
 serve "ext4" guest-newer.sh
+umount "$share/sub"
 find "$share" -mindepth 1 -delete
 serve "write-back" guest-writeback.sh --writeback
 check_host_sees_writes "write-back"
