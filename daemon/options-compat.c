@@ -20,18 +20,21 @@ struct compat_row {
 	enum compat_kind kind;
 	const char *option;
 	const char *value; /* for COMPAT_FLAG; may be NULL */
+	const char *also;  /* another option for the same value, or NULL */
 };
 
 static const struct compat_row rows[] = {
 	{ "source", COMPAT_VALUE, "shared-dir", NULL },
 	{ "cache", COMPAT_VALUE, "cache", NULL },
 	{ "sandbox", COMPAT_VALUE, "sandbox", NULL },
+	{ "timeout", COMPAT_VALUE, "attr-timeout", NULL, "entry-timeout" },
 	{ "log_level", COMPAT_VALUE, "log-level", NULL },
 	{ "loglevel", COMPAT_VALUE, "log-level", NULL },
 	{ "debug", COMPAT_FLAG, "log-level", "debug" },
 	{ "announce_submounts", COMPAT_FLAG, "announce-submounts", NULL },
 	{ "no_announce_submounts", COMPAT_FLAG, "no-announce-submounts", NULL },
 	{ "allow_direct_io", COMPAT_FLAG, "allow-direct-io", NULL },
+	{ "writeback", COMPAT_FLAG, "writeback", NULL },
 	{ "no_readdirplus", COMPAT_FLAG, "no-readdirplus", NULL },
 	{ "posix_lock", COMPAT_FLAG, "posix-lock", NULL },
 	{ "no_posix_lock", COMPAT_FLAG, "no-posix-lock", NULL },
@@ -45,7 +48,6 @@ static const struct compat_row rows[] = {
 	{ "no_posix_acl", COMPAT_NOTHING, NULL, NULL },
 	{ "no_security_label", COMPAT_NOTHING, NULL, NULL },
 	{ "xattr", COMPAT_UNSUPPORTED, NULL, NULL },
-	{ "writeback", COMPAT_UNSUPPORTED, NULL, NULL },
 	{ "killpriv_v2", COMPAT_UNSUPPORTED, NULL, NULL },
 	{ "posix_acl", COMPAT_UNSUPPORTED, NULL, NULL },
 	{ "security_label", COMPAT_UNSUPPORTED, NULL, NULL },
@@ -69,6 +71,15 @@ static const struct compat_row *find_word(const char *word)
 	return NULL;
 }
 
+static bool set_options(struct options *options, const struct compat_row *row, const char *value,
+			char **ret_why)
+{
+	const char *modern = value ? modern_value(row->option, value) : row->value;
+
+	return options_set(options, row->option, modern, ret_why) &&
+	       (!row->also || options_set(options, row->also, modern, ret_why));
+}
+
 /* `value` is NULL when the item had no '='. */
 static bool apply(struct options *options, const char *word, const char *value, char **ret_why)
 {
@@ -85,8 +96,7 @@ static bool apply(struct options *options, const char *word, const char *value, 
 	else if (row->kind == COMPAT_NOTHING)
 		return true;
 	else
-		return options_set(options, row->option,
-				   value ? modern_value(row->option, value) : row->value, ret_why);
+		return set_options(options, row, value, ret_why);
 	return false;
 }
 

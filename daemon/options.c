@@ -239,6 +239,44 @@ static char *set_no_flock(struct options *o, const char *value)
 	return NULL;
 }
 
+static char *set_allow_mmap(struct options *o, const char *value)
+{
+	o->allow_mmap = true;
+	return NULL;
+}
+
+static char *set_writeback(struct options *o, const char *value)
+{
+	o->writeback = true;
+	return NULL;
+}
+
+static char *timeout(const char *option, const char *text, struct fuse_timeout *ret)
+{
+	uint64_t ns;
+
+	if (parse_seconds(text, OPTIONS_TIMEOUT_MAX_S, &ns) < 0)
+		return g_strdup_printf("--%s takes seconds from 0 to %u, such as 0.5, not '%s'",
+				       option, OPTIONS_TIMEOUT_MAX_S, text);
+	*ret = (struct fuse_timeout){ .set = true, .ns = ns };
+	return NULL;
+}
+
+static char *set_attr_timeout(struct options *o, const char *value)
+{
+	return timeout("attr-timeout", value, &o->attr_timeout);
+}
+
+static char *set_entry_timeout(struct options *o, const char *value)
+{
+	return timeout("entry-timeout", value, &o->entry_timeout);
+}
+
+static char *set_negative_timeout(struct options *o, const char *value)
+{
+	return timeout("negative-timeout", value, &o->negative_timeout);
+}
+
 static char *set_debug(struct options *o, const char *value)
 {
 	o->log_level = LOG_LEVEL_DEBUG;
@@ -289,6 +327,16 @@ static const struct option_row rows[] = {
 	  set_no_posix_lock },
 	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", set_flock },
 	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", set_no_flock },
+	{ "allow-mmap", 0, NULL, "allow shared mappings with --cache=never and metadata",
+	  set_allow_mmap },
+	{ "writeback", 0, NULL, "let the guest hold back what it writes to cached files",
+	  set_writeback },
+	{ "attr-timeout", 0, "SECONDS", "how long attributes hold in the guest (by --cache)",
+	  set_attr_timeout },
+	{ "entry-timeout", 0, "SECONDS", "how long names hold in the guest (by --cache)",
+	  set_entry_timeout },
+	{ "negative-timeout", 0, "SECONDS", "how long it holds that a name is absent (by --cache)",
+	  set_negative_timeout },
 	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
 	{ "compat", 'o', "LIST",
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },

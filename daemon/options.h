@@ -10,11 +10,13 @@
 
 #include "base/log.h"
 #include "fuse/passthrough/fs.h"
+#include "fuse/session.h"
 #include "sandbox/sandbox.h"
 
 #define OPTIONS_TAG_MAX		    36u /* virtio 1.2, 5.11.4 */
 #define OPTIONS_THREAD_POOL_DEFAULT 16u
 #define OPTIONS_THREAD_POOL_MAX	    1024u
+#define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
 /* Constant after options_parse(). Strings are owned by this structure. */
 struct options {
@@ -33,6 +35,11 @@ struct options {
 	bool allow_direct_io;
 	bool posix_lock;
 	bool flock;
+	bool allow_mmap;
+	bool writeback;
+	struct fuse_timeout attr_timeout;
+	struct fuse_timeout entry_timeout;
+	struct fuse_timeout negative_timeout;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

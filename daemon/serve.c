@@ -92,6 +92,11 @@ static int build_server(struct server *s, const struct options *options, struct 
 		.announce_submounts = options->announce_submounts,
 		.posix_lock = options->posix_lock,
 		.flock = options->flock,
+		.attr = options->attr_timeout,
+		.entry = options->entry_timeout,
+		.negative = options->negative_timeout,
+		.writeback = options->writeback,
+		.allow_mmap = options->allow_mmap,
 	};
 	int r = build_fs(s, options, view);
 

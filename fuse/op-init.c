@@ -14,7 +14,7 @@
 #define FLAGS_ALWAYS                                                               \
 	((uint64_t)(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |      \
 		    FUSE_AUTO_INVAL_DATA | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | \
-		    FUSE_MAX_PAGES | FUSE_INIT_EXT) |                              \
+		    FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR) |         \
 	 FUSE_CREATE_SUPP_GROUP | FUSE_NO_EXPORT_SUPPORT | FUSE_ALLOW_IDMAP)
 
 #define WIRE_PAGE      4096u
@@ -47,6 +47,11 @@ static uint64_t readdirplus_flags(const struct fuse_session_options *options, ui
 	return offered & FUSE_READDIRPLUS_AUTO ? 0 : FUSE_DO_READDIRPLUS;
 }
 
+static bool files_are_cached(const struct fuse_session_options *options)
+{
+	return options->cache == FS_CACHE_AUTO || options->cache == FS_CACHE_ALWAYS;
+}
+
 static uint64_t granted_flags(const struct fuse_session_options *options, uint64_t offered)
 {
 	uint64_t flags = FLAGS_ALWAYS | readdirplus_flags(options, offered);
@@ -59,6 +64,11 @@ static uint64_t granted_flags(const struct fuse_session_options *options, uint64
 		flags |= FUSE_FLOCK_LOCKS;
 	if (options->cache == FS_CACHE_ALWAYS || options->cache == FS_CACHE_METADATA)
 		flags |= FUSE_CACHE_SYMLINKS;
+	/* Without cached files it would only make the guest believe its own sizes. */
+	if (options->writeback && files_are_cached(options))
+		flags |= FUSE_WRITEBACK_CACHE;
+	if (options->allow_mmap)
+		flags |= FUSE_DIRECT_IO_ALLOW_MMAP;
 	return flags & offered;
 }
 

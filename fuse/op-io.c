@@ -152,7 +152,7 @@ int op_lseek(struct request *req)
 	return reply_lseek(req, (uint64_t)offset);
 }
 
-int op_copy_file_range(struct request *req)
+static ssize_t copy_range(struct request *req, uint64_t max)
 {
 	const struct fuse_copy_file_range_in *in = req_take(req, sizeof(*in));
 	const struct fs_copy copy = {
@@ -160,13 +160,24 @@ int op_copy_file_range(struct request *req)
 		.offset_in = in->off_in,
 		.fh_out = in->fh_out,
 		.offset_out = in->off_out,
-		.length = MIN(in->len, (uint64_t)COPY_MAX_BYTES),
+		.length = MIN(in->len, max),
 		.flags = in->flags,
 	};
-	ssize_t n;
 
-	n = fs_copy_file_range(req_fs(req), &copy);
-	if (n < 0)
-		return (int)n;
-	return reply_write(req, (size_t)n);
+	return fs_copy_file_range(req_fs(req), &copy);
+}
+
+int op_copy_file_range(struct request *req)
+{
+	ssize_t n = copy_range(req, COPY_MAX_BYTES);
+
+	return n < 0 ? (int)n : reply_write(req, (size_t)n);
+}
+
+int op_copy_file_range_64(struct request *req)
+{
+	ssize_t n = copy_range(req, INT64_MAX);
+	const struct fuse_copy_file_range_out out = { .bytes_copied = (uint64_t)n };
+
+	return n < 0 ? (int)n : reply_data(req, &out, sizeof(out));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on nodes: look up, forget, attributes, link targets, the whole file system.
+ * Operations on nodes: look up, forget, attributes, flags, link targets, the whole file system.
  */
+#include <errno.h>
 #include <limits.h>
 
 #include "base/util.h"
@@ -9,7 +10,14 @@
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
 
-#define NSEC_PER_SEC 1000000000u
+/*
+ * Node 0 stands for "there is none, and you may remember that". Guests that are not Linux, to be
+ * known by what they do not offer, would take it for a node.
+ */
+static bool may_remember_absence(const struct request *req)
+{
+	return req->session->negative_ns && session_has(req->session, FUSE_PARALLEL_DIROPS);
+}
 
 int op_lookup(struct request *req)
 {
@@ -20,6 +28,8 @@ int op_lookup(struct request *req)
 	if (req->error)
 		return req->error;
 	r = fs_lookup(req_fs(req), req->in.nodeid, name, &entry);
+	if (r == -ENOENT && may_remember_absence(req))
+		return reply_absence(req);
 	if (r < 0)
 		return r;
 	return reply_entry(req, &entry);
@@ -64,6 +74,20 @@ int op_getattr(struct request *req)
 	return reply_attr(req, &attr);
 }
 
+/* The guest's kernel wants the birth time; all attributes come along with it. */
+int op_statx(struct request *req)
+{
+	const struct fuse_statx_in *in = req_take(req, sizeof(*in));
+	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : FS_NO_FH;
+	struct fs_attr attr;
+	int r;
+
+	r = fs_getattr(req_fs(req), req->in.nodeid, fh, &attr);
+	if (r < 0)
+		return r;
+	return reply_statx(req, &attr);
+}
+
 static void decode_setattr(const struct fuse_setattr_in *in, struct fs_setattr *ret_set)
 {
 	*ret_set = (struct fs_setattr){
@@ -94,7 +118,7 @@ int op_setattr(struct request *req)
 	int r;
 
 	/* utimensat(2) gives larger values meanings of their own. */
-	if (in->atimensec >= NSEC_PER_SEC || in->mtimensec >= NSEC_PER_SEC)
+	if (in->atimensec >= WIRE_NSEC_PER_SEC || in->mtimensec >= WIRE_NSEC_PER_SEC)
 		return -EINVAL;
 	decode_setattr(in, &set);
 	r = fs_setattr(req_fs(req), req->in.nodeid, &set, &attr);
@@ -113,6 +137,31 @@ int op_readlink(struct request *req)
 	if (n < 0)
 		return (int)n;
 	return reply_data(req, target, (size_t)n);
+}
+
+/* Only what the number of the command and its sizes describe; a guest is never asked for more. */
+int op_ioctl(struct request *req)
+{
+	const struct fuse_ioctl_in *in = req_take(req, sizeof(*in));
+	const struct fs_caller caller = { .uid = req->in.uid, .gid = req->in.gid };
+	struct fuse_ioctl_out *out = (struct fuse_ioctl_out *)req->thread->out;
+	struct fs_ioctl call = {
+		.fh = in->fh,
+		.command = in->cmd,
+		.in = req_take(req, in->in_size),
+		.out = out + 1,
+		.in_size = in->in_size,
+		.out_size = MIN(in->out_size, SESSION_OUT_BYTES - sizeof(*out)),
+	};
+	ssize_t n;
+
+	if (req->error)
+		return req->error;
+	n = fs_ioctl(req_fs(req), &caller, req->in.nodeid, &call);
+	if (n < 0)
+		return (int)n;
+	*out = (struct fuse_ioctl_out){ 0 };
+	return reply_data(req, out, sizeof(*out) + (size_t)n);
 }
 
 int op_statfs(struct request *req)

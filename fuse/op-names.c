@@ -81,6 +81,27 @@ int op_create(struct request *req)
 	return reply_create(req, &entry, &opened);
 }
 
+/* A name comes along, "/" from Linux, and means nothing. */
+int op_tmpfile(struct request *req)
+{
+	const struct fuse_create_in *in = req_take(req, sizeof(*in));
+	const char *name = req_take_string(req, NAME_MAX);
+	struct fs_opened opened;
+	struct fs_caller caller;
+	struct fs_entry entry;
+	int r;
+
+	(void)name;
+	r = req_take_creator(req, &caller);
+	if (r < 0)
+		return r;
+	caller.umask = req_umask(req, in->umask);
+	r = fs_tmpfile(req_fs(req), &caller, req->in.nodeid, in->mode, in->flags, &entry, &opened);
+	if (r < 0)
+		return r;
+	return reply_create(req, &entry, &opened);
+}
+
 int op_link(struct request *req)
 {
 	const struct fuse_link_in *in = req_take(req, sizeof(*in));
@@ -126,11 +147,12 @@ static int rename_names(struct request *req, uint64_t new_parent, uint32_t flags
 {
 	const char *name = req_take_name(req);
 	const char *new_name = req_take_name(req);
+	const struct fs_caller caller = { .uid = req->in.uid, .gid = req->in.gid };
 	int r;
 
 	if (req->error)
 		return req->error;
-	r = fs_rename(req_fs(req), req->in.nodeid, name, new_parent, new_name, flags);
+	r = fs_rename(req_fs(req), &caller, req->in.nodeid, name, new_parent, new_name, flags);
 	if (r < 0)
 		return r;
 	return reply_empty(req);

@@ -58,15 +58,22 @@ static const struct op ops[] = {
 	[FUSE_INTERRUPT] = { "INTERRUPT", IN(fuse_interrupt_in), 0, OP_BEFORE_INIT | OP_NO_REPLY,
 			     op_interrupt },
 	[FUSE_DESTROY] = { "DESTROY", 0, 0, OP_BEFORE_INIT, op_destroy },
+	[FUSE_IOCTL] = { "IOCTL", IN(fuse_ioctl_in), OUT(fuse_ioctl_out), 0, op_ioctl },
 	[FUSE_BATCH_FORGET] = { "BATCH_FORGET", IN(fuse_batch_forget_in), 0,
 				OP_BEFORE_INIT | OP_NO_REPLY | OP_DATA_IN, op_batch_forget },
 	[FUSE_FALLOCATE] = { "FALLOCATE", IN(fuse_fallocate_in), 0, OP_MODIFIES, op_fallocate },
 	[FUSE_READDIRPLUS] = { "READDIRPLUS", IN(fuse_read_in), 0, 0, op_readdirplus },
 	[FUSE_RENAME2] = { "RENAME2", IN(fuse_rename2_in), 0, OP_MODIFIES, op_rename2 },
-	[FUSE_LSEEK] = { "LSEEK", IN(fuse_lseek_in), OUT(fuse_lseek_out), 0, op_lseek },
+	[FUSE_LSEEK] = { "LSEEK", IN(fuse_lseek_in), OUT(fuse_lseek_out), OP_NOT_WRITEBACK,
+			 op_lseek },
 	[FUSE_COPY_FILE_RANGE] = { "COPY_FILE_RANGE", IN(fuse_copy_file_range_in),
 				   OUT(fuse_write_out), OP_MODIFIES, op_copy_file_range },
 	[FUSE_SYNCFS] = { "SYNCFS", IN(fuse_syncfs_in), 0, 0, op_syncfs },
+	[FUSE_TMPFILE] = { "TMPFILE", IN(fuse_create_in), CREATE_OUT, OP_MODIFIES, op_tmpfile },
+	[FUSE_STATX] = { "STATX", IN(fuse_statx_in), OUT(fuse_statx_out), 0, op_statx },
+	[FUSE_COPY_FILE_RANGE_64] = { "COPY_FILE_RANGE_64", IN(fuse_copy_file_range_in),
+				      OUT(fuse_copy_file_range_out), OP_MODIFIES,
+				      op_copy_file_range_64 },
 };
 /* clang-format on */
 
@@ -87,6 +94,9 @@ static int check(struct request *req, const struct op *op)
 		return -ENOSYS;
 	if ((op->flags & OP_MODIFIES) && req->session->options.readonly)
 		return -EROFS;
+	/* Where data begin and end, the host cannot say; guests then do without. */
+	if ((op->flags & OP_NOT_WRITEBACK) && session_has(req->session, FUSE_WRITEBACK_CACHE))
+		return -ENOSYS;
 	if (!(op->flags & OP_NO_REPLY) && reply_room(&req->reply) < op->min_reply)
 		return -EINVAL;
 	return 0;

@@ -16,6 +16,7 @@ enum op_flags {
 	OP_NO_REPLY = 1 << 2,	 /* the guest waits for nothing, not even an error */
 	OP_DATA_IN = 1 << 3,	 /* only the fixed arguments are copied, the rest stays in place */
 	OP_LOCKS = 1 << 4,	 /* -ENOSYS unless INIT agreed on locks of either kind */
+	OP_NOT_WRITEBACK = 1 << 5, /* -ENOSYS where the guest may hold unwritten data */
 };
 
 /* From a handler: the reply comes later, and the message has been given away. */
@@ -50,17 +51,20 @@ int op_lookup(struct request *req);
 int op_forget(struct request *req);
 int op_batch_forget(struct request *req);
 int op_getattr(struct request *req);
+int op_statx(struct request *req);
 int op_setattr(struct request *req);
 int op_readlink(struct request *req);
 int op_statfs(struct request *req);
 int op_access(struct request *req);
 int op_syncfs(struct request *req);
+int op_ioctl(struct request *req);
 
 /* op-names.c */
 int op_symlink(struct request *req);
 int op_mknod(struct request *req);
 int op_mkdir(struct request *req);
 int op_create(struct request *req);
+int op_tmpfile(struct request *req);
 int op_link(struct request *req);
 int op_unlink(struct request *req);
 int op_rmdir(struct request *req);
@@ -77,6 +81,7 @@ int op_release(struct request *req);
 int op_fallocate(struct request *req);
 int op_lseek(struct request *req);
 int op_copy_file_range(struct request *req);
+int op_copy_file_range_64(struct request *req);
 
 /* op-lock.c */
 int op_getlk(struct request *req);

@@ -131,19 +131,40 @@ static void encode_attr(const struct request *req, const struct fs_attr *attr,
 		ret_out->flags |= FUSE_ATTR_SUBMOUNT;
 }
 
+static uint64_t whole_seconds(uint64_t ns)
+{
+	return ns / WIRE_NSEC_PER_SEC;
+}
+
+static uint32_t rest_ns(uint64_t ns)
+{
+	return (uint32_t)(ns % WIRE_NSEC_PER_SEC);
+}
+
 void reply_encode_entry(const struct request *req, const struct fs_entry *entry,
 			struct fuse_entry_out *ret_out)
 {
 	*ret_out = (struct fuse_entry_out){
 		.nodeid = entry->nodeid,
 		.generation = entry->generation,
-		.entry_valid = req->session->valid_s,
-		.attr_valid = req->session->valid_s,
+		.entry_valid = whole_seconds(req->session->entry_ns),
+		.entry_valid_nsec = rest_ns(req->session->entry_ns),
+		.attr_valid = whole_seconds(req->session->attr_ns),
+		.attr_valid_nsec = rest_ns(req->session->attr_ns),
 	};
 	encode_attr(req, &entry->attr, &ret_out->attr);
 }
 
-static struct fuse_open_out encode_opened(const struct fs_opened *opened)
+/*
+ * A FLUSH that does nothing may be left out, unless it is what ends the locks of a closing process.
+ * With write-back guests send it all the same.
+ */
+static bool may_skip_flush(const struct request *req, const struct fs_opened *opened)
+{
+	return opened->no_flush && !session_has(req->session, FUSE_POSIX_LOCKS);
+}
+
+static struct fuse_open_out encode_opened(const struct request *req, const struct fs_opened *opened)
 {
 	struct fuse_open_out out = { .fh = opened->fh };
 
@@ -155,6 +176,8 @@ static struct fuse_open_out encode_opened(const struct fs_opened *opened)
 		out.open_flags |= FOPEN_CACHE_DIR;
 	if (opened->parallel_direct_writes)
 		out.open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
+	if (may_skip_flush(req, opened))
+		out.open_flags |= FOPEN_NOFLUSH;
 	return out;
 }
 
@@ -166,17 +189,69 @@ int reply_entry(struct request *req, const struct fs_entry *entry)
 	return reply_data(req, &out, sizeof(out));
 }
 
+int reply_absence(struct request *req)
+{
+	const struct fuse_entry_out out = {
+		.entry_valid = whole_seconds(req->session->negative_ns),
+		.entry_valid_nsec = rest_ns(req->session->negative_ns),
+	};
+
+	return reply_data(req, &out, sizeof(out));
+}
+
 int reply_attr(struct request *req, const struct fs_attr *attr)
 {
-	struct fuse_attr_out out = { .attr_valid = req->session->valid_s };
+	struct fuse_attr_out out = {
+		.attr_valid = whole_seconds(req->session->attr_ns),
+		.attr_valid_nsec = rest_ns(req->session->attr_ns),
+	};
 
 	encode_attr(req, attr, &out.attr);
 	return reply_data(req, &out, sizeof(out));
 }
 
+static struct fuse_sx_time encode_time(struct statx_timestamp time)
+{
+	return (struct fuse_sx_time){ .tv_sec = time.tv_sec, .tv_nsec = time.tv_nsec };
+}
+
+static void encode_statx(const struct statx *stx, struct fuse_statx *ret_out)
+{
+	*ret_out = (struct fuse_statx){
+		.mask = stx->stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.blksize = stx->stx_blksize,
+		.nlink = stx->stx_nlink,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.mode = stx->stx_mode,
+		.ino = stx->stx_ino,
+		.size = stx->stx_size,
+		.blocks = stx->stx_blocks,
+		.atime = encode_time(stx->stx_atime),
+		.btime = encode_time(stx->stx_btime),
+		.ctime = encode_time(stx->stx_ctime),
+		.mtime = encode_time(stx->stx_mtime),
+		.rdev_major = stx->stx_rdev_major,
+		.rdev_minor = stx->stx_rdev_minor,
+		.dev_major = stx->stx_dev_major,
+		.dev_minor = stx->stx_dev_minor,
+	};
+}
+
+int reply_statx(struct request *req, const struct fs_attr *attr)
+{
+	struct fuse_statx_out out = {
+		.attr_valid = whole_seconds(req->session->attr_ns),
+		.attr_valid_nsec = rest_ns(req->session->attr_ns),
+	};
+
+	encode_statx(&attr->stx, &out.stat);
+	return reply_data(req, &out, sizeof(out));
+}
+
 int reply_open(struct request *req, const struct fs_opened *opened)
 {
-	const struct fuse_open_out out = encode_opened(opened);
+	const struct fuse_open_out out = encode_opened(req, opened);
 
 	return reply_data(req, &out, sizeof(out));
 }
@@ -186,7 +261,7 @@ int reply_create(struct request *req, const struct fs_entry *entry, const struct
 	struct {
 		struct fuse_entry_out entry;
 		struct fuse_open_out open;
-	} out = { .open = encode_opened(opened) };
+	} out = { .open = encode_opened(req, opened) };
 
 	reply_encode_entry(req, entry, &out.entry);
 	return reply_data(req, &out, sizeof(out));

@@ -46,7 +46,10 @@ int reply_data(struct request *req, const void *data, size_t len);
 /* For `len` bytes that already stand behind the header's place. */
 int reply_in_place(struct request *req, size_t len);
 int reply_entry(struct request *req, const struct fs_entry *entry);
+/* The name does not exist, and the guest may go by that for a while. */
+int reply_absence(struct request *req);
 int reply_attr(struct request *req, const struct fs_attr *attr);
+int reply_statx(struct request *req, const struct fs_attr *attr);
 int reply_open(struct request *req, const struct fs_opened *opened);
 int reply_create(struct request *req, const struct fs_entry *entry, const struct fs_opened *opened);
 int reply_write(struct request *req, size_t size);

@@ -43,7 +43,10 @@ struct fuse_session {
 	struct lock_waiters *waiters; /* owned */
 	struct session_state *state;  /* in the arena */
 	pthread_mutex_t lock; /* one INIT, DESTROY or reset at a time; taken before fs locks */
-	uint64_t valid_s;     /* how long entries and attributes hold in the guest */
+	/* How long these hold in the guest. */
+	uint64_t attr_ns;
+	uint64_t entry_ns;
+	uint64_t negative_ns; /* names that do not exist; 0: they are an error */
 };
 
 struct fuse_thread {

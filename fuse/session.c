@@ -11,21 +11,37 @@
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
 
-#define VALID_AUTO_S 1
-#define VALID_LONG_S 86400
+#define VALID_AUTO_NS WIRE_NSEC_PER_SEC
+#define VALID_LONG_NS (86400 * WIRE_NSEC_PER_SEC)
 
-static uint64_t valid_seconds(enum fs_cache cache)
+static uint64_t valid_ns(enum fs_cache cache)
 {
 	switch (cache) {
 	case FS_CACHE_NEVER:
 		return 0;
 	case FS_CACHE_ALWAYS:
 	case FS_CACHE_METADATA:
-		return VALID_LONG_S;
+		return VALID_LONG_NS;
 	case FS_CACHE_AUTO:
 		break;
 	}
-	return VALID_AUTO_S;
+	return VALID_AUTO_NS;
+}
+
+/*
+ * That a name does not exist is remembered only where nobody but the guest is said to make names:
+ * elsewhere a guest that waits for a file of the host would look in vain for the while.
+ */
+static void set_timeouts(struct fuse_session *session, const struct fuse_session_options *options)
+{
+	bool names_stay = options->cache == FS_CACHE_ALWAYS || options->cache == FS_CACHE_METADATA;
+	uint64_t by_mode = valid_ns(options->cache);
+
+	session->attr_ns = options->attr.set ? options->attr.ns : by_mode;
+	session->entry_ns = options->entry.set ? options->entry.ns : by_mode;
+	session->negative_ns = names_stay ? session->entry_ns : 0;
+	if (options->negative.set)
+		session->negative_ns = options->negative.ns;
 }
 
 size_t fuse_session_section_bytes(void)
@@ -51,7 +67,7 @@ int fuse_session_new(const struct fuse_session_options *options, struct fs *fs, 
 	session->options = *options;
 	session->fs = fs;
 	session->state = arena_section(arena, ARENA_SESSION);
-	session->valid_s = valid_seconds(options->cache);
+	set_timeouts(session, options);
 	r = lock_waiters_new(fs, &session->waiters);
 	if (r < 0)
 		return r;
@@ -76,6 +92,7 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 	const struct fs_negotiated negotiated = {
 		.groups_sent = flags & FUSE_CREATE_SUPP_GROUP,
 		.submounts = flags & FUSE_SUBMOUNTS,
+		.writeback = flags & FUSE_WRITEBACK_CACHE,
 	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);

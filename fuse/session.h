@@ -18,13 +18,24 @@
 
 struct fuse_session;
 
+/* How long an answer holds in the guest; not set: as the cache mode has it. */
+struct fuse_timeout {
+	bool set;
+	uint64_t ns;
+};
+
 struct fuse_session_options {
 	enum fs_cache cache; /* decides timeouts and readdirplus */
-	bool readonly;	     /* modifying operations are refused in the op table already */
+	struct fuse_timeout attr;
+	struct fuse_timeout entry;
+	struct fuse_timeout negative; /* of names that do not exist */
+	bool readonly;		      /* modifying operations are refused in the op table already */
 	bool no_readdirplus;
 	bool announce_submounts;
 	bool posix_lock; /* byte range locks are the host's; otherwise each guest has its own */
 	bool flock;	 /* the same for locks of whole files */
+	bool writeback;	 /* the guest may hold back what it writes to cached files */
+	bool allow_mmap; /* shared mappings of files that are not cached */
 };
 
 /* Bytes that fuse_session_new() needs in the section ARENA_SESSION. */

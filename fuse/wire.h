@@ -35,6 +35,52 @@ struct fuse_supp_groups {
 #endif
 #if FUSE_KERNEL_MINOR_VERSION < 39
 #define FUSE_STATX 52
+
+struct fuse_sx_time {
+	int64_t tv_sec;
+	uint32_t tv_nsec;
+	int32_t reserved;
+};
+
+struct fuse_statx {
+	uint32_t mask;
+	uint32_t blksize;
+	uint64_t attributes;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint16_t mode;
+	uint16_t spare0[1];
+	uint64_t ino;
+	uint64_t size;
+	uint64_t blocks;
+	uint64_t attributes_mask;
+	struct fuse_sx_time atime;
+	struct fuse_sx_time btime;
+	struct fuse_sx_time ctime;
+	struct fuse_sx_time mtime;
+	uint32_t rdev_major;
+	uint32_t rdev_minor;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint64_t spare2[14];
+};
+
+struct fuse_statx_in {
+	uint32_t getattr_flags;
+	uint32_t reserved;
+	uint64_t fh;
+	uint32_t sx_flags;
+	uint32_t sx_mask;
+};
+
+struct fuse_statx_out {
+	uint64_t attr_valid;
+	uint32_t attr_valid_nsec;
+	uint32_t flags;
+	uint64_t spare[2];
+	struct fuse_statx stat;
+};
 #endif
 
 /* 7.40 */
@@ -67,7 +113,13 @@ struct fuse_supp_groups {
 /* 7.45 */
 #if FUSE_KERNEL_MINOR_VERSION < 45
 #define FUSE_COPY_FILE_RANGE_64 53
+
+struct fuse_copy_file_range_out {
+	uint64_t bytes_copied;
+};
 #endif
+
+#define WIRE_NSEC_PER_SEC UINT64_C(1000000000)
 
 /* Layouts are fixed by the protocol; a header that pads differently must not build. */
 _Static_assert(sizeof(struct fuse_in_header) == 40, "wire");
@@ -89,5 +141,9 @@ _Static_assert(sizeof(struct fuse_copy_file_range_in) == 56, "wire");
 _Static_assert(offsetof(struct fuse_dirent, name) == 24, "wire");
 _Static_assert(sizeof(struct fuse_direntplus) == 152, "wire");
 _Static_assert(sizeof(struct fuse_ext_header) == 8, "wire");
+_Static_assert(sizeof(struct fuse_statx_in) == 24, "wire");
+_Static_assert(sizeof(struct fuse_statx_out) == 288, "wire");
+_Static_assert(sizeof(struct fuse_ioctl_in) == 32, "wire");
+_Static_assert(sizeof(struct fuse_ioctl_out) == 16, "wire");
 
 #endif

@@ -7,6 +7,10 @@
  * root, no other process can be named, and /proc itself goes away with the old root. No new proc
  * is mounted for that, since containers often forbid it.
  *
+ * A share may also be a single regular file. It then has no part in the view: the root becomes a
+ * folder in which nothing lies but a list of our own descriptors, and the file is only the
+ * descriptor that serving starts from.
+ *
  * Mounts are slaves of the host's: what the host mounts or unmounts below the shared directory
  * later is followed, and nothing done here reaches the host.
  */
@@ -14,6 +18,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -26,6 +31,7 @@
 #include "sandbox/caps.h"
 
 #define PROC_SELF_FD "/proc/self/fd"
+#define BARE_DIR     "/proc/self/fdinfo"
 
 int root_check(const char *shared_dir)
 {
@@ -39,13 +45,14 @@ int root_check(const char *shared_dir)
 			  shared_dir, log_strerror(r), geteuid());
 		return r;
 	}
-	if (!S_ISDIR(st.st_mode)) {
-		log_error("The shared directory '%s' is not a directory; share the directory that "
-			  "holds it.",
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+		log_error("The shared directory '%s' is not a directory, and no regular file; "
+			  "share the directory that holds it.",
 			  shared_dir);
 		return -ENOTDIR;
 	}
-	if (faccessat(AT_FDCWD, shared_dir, R_OK | X_OK, AT_EACCESS) < 0) {
+	if (faccessat(AT_FDCWD, shared_dir, S_ISDIR(st.st_mode) ? R_OK | X_OK : R_OK, AT_EACCESS) <
+	    0) {
 		r = -errno;
 		log_error("User %u may not read the shared directory '%s': %s; change its mode or "
 			  "owner, or start as another user.",
@@ -53,6 +60,14 @@ int root_check(const char *shared_dir)
 		return r;
 	}
 	return 0;
+}
+
+/* After root_check(). */
+static bool is_file(const char *shared_dir)
+{
+	struct stat st;
+
+	return stat(shared_dir, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static int open_dir(const char *path)
@@ -86,6 +101,7 @@ static int open_proc_self_fd(enum confine confine)
 static int restrict_top_mount(int tree, bool readonly)
 {
 	unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV;
+	char path[sizeof(PROC_SELF_FD) + 12];
 	struct statvfs sv;
 
 	if (fstatvfs(tree, &sv) < 0)
@@ -100,9 +116,8 @@ static int restrict_top_mount(int tree, bool readonly)
 		flags |= MS_NODIRATIME;
 	if (sv.f_flag & ST_RELATIME)
 		flags |= MS_RELATIME;
-	if (fchdir(tree) < 0)
-		return -errno;
-	return neg_errno(mount(NULL, ".", NULL, flags, NULL));
+	snprintf(path, sizeof(path), PROC_SELF_FD "/%d", tree);
+	return neg_errno(mount(NULL, path, NULL, flags, NULL));
 }
 
 /*
@@ -125,34 +140,43 @@ static int restrict_mounts(int tree, bool readonly)
 	return restrict_top_mount(tree, readonly);
 }
 
-/* The shared directory with everything mounted below it, attached over itself as a mount. */
-static int attach_share(const struct sandbox_options *options)
+static int detach_from_host(void)
+{
+	int r = neg_errno(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
+
+	if (r < 0)
+		log_error("Cannot detach the mount namespace from the host's: %s; use "
+			  "--sandbox=chroot or --sandbox=none.",
+			  log_strerror(r));
+	return r;
+}
+
+/* `path` with everything mounted below it, as a mount attached over `target`. */
+static int attach(const char *path, const char *target, bool readonly)
 {
 	cleanup_fd int tree = -1;
 	int r;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
-		r = -errno;
-		log_error("Cannot detach the mount namespace from the host's: %s; use "
-			  "--sandbox=chroot or --sandbox=none.",
-			  log_strerror(r));
-		return r;
-	}
-	tree = neg_errno(open_tree(AT_FDCWD, options->shared_dir,
-				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+	tree = neg_errno(
+		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
 	r = tree;
 	if (r >= 0)
-		r = neg_errno(move_mount(tree, "", AT_FDCWD, options->shared_dir,
-					 MOVE_MOUNT_F_EMPTY_PATH));
+		r = neg_errno(move_mount(tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
 	if (r >= 0)
-		r = restrict_mounts(tree, options->readonly);
-	if (r < 0) {
+		r = restrict_mounts(tree, readonly);
+	return r < 0 ? r : take_fd(&tree);
+}
+
+static int attach_logged(const struct sandbox_options *options, const char *path,
+			 const char *target, bool readonly)
+{
+	int r = attach(path, target, readonly);
+
+	if (r < 0)
 		log_error("Cannot mount the shared directory '%s' in the sandbox: %s; use "
 			  "--sandbox=chroot or --sandbox=none.",
 			  options->shared_dir, log_strerror(r));
-		return r;
-	}
-	return take_fd(&tree);
+	return r;
 }
 
 /*
@@ -192,6 +216,7 @@ static int open_new_root(void)
 
 int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_view)
 {
+	bool file = is_file(options->shared_dir);
 	cleanup_fd int proc = -1;
 	cleanup_fd int tree = -1;
 	cleanup_fd int root = -1;
@@ -200,13 +225,23 @@ int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_v
 	proc = open_proc_self_fd(CONFINE);
 	if (proc < 0)
 		return proc;
-	tree = attach_share(options);
+	r = detach_from_host();
+	if (r < 0)
+		return r;
+	tree = attach_logged(options, options->shared_dir, options->shared_dir, options->readonly);
 	if (tree < 0)
 		return tree;
+	if (file) {
+		root = take_fd(&tree);
+		tree = attach_logged(options, BARE_DIR, "/", true);
+		if (tree < 0)
+			return tree;
+	}
 	r = pivot_into(tree);
 	if (r < 0)
 		return r;
-	root = open_new_root();
+	if (!file)
+		root = open_new_root();
 	if (root < 0)
 		return root;
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
@@ -214,8 +249,20 @@ int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_v
 	return 0;
 }
 
+static int open_share(const char *shared_dir)
+{
+	int fd = neg_errno(open(shared_dir, O_PATH | O_CLOEXEC));
+
+	if (fd < 0)
+		log_error("Cannot open the shared directory '%s': %s; it must be accessible to "
+			  "user %u.",
+			  shared_dir, log_strerror(fd), geteuid());
+	return fd;
+}
+
 int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
 {
+	bool file = is_file(shared_dir);
 	cleanup_fd int proc = -1;
 	cleanup_fd int root = -1;
 	int r;
@@ -228,14 +275,20 @@ int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
 	proc = open_proc_self_fd(CONFINE_IF_PERMITTED);
 	if (proc < 0)
 		return proc;
-	if (chroot(shared_dir) < 0 || chdir("/") < 0) {
+	if (file) {
+		root = open_share(shared_dir);
+		if (root < 0)
+			return root;
+	}
+	if (chroot(file ? BARE_DIR : shared_dir) < 0 || chdir("/") < 0) {
 		r = -errno;
 		log_error("Cannot change the root to '%s': %s; use --sandbox=namespace or "
 			  "--sandbox=none.",
 			  shared_dir, log_strerror(r));
 		return r;
 	}
-	root = open_new_root();
+	if (!file)
+		root = open_new_root();
 	if (root < 0)
 		return root;
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
@@ -250,13 +303,9 @@ int root_plain(const char *shared_dir, struct sandbox_view *ret_view)
 
 	if (proc < 0)
 		return proc;
-	root = open_dir(shared_dir);
-	if (root < 0) {
-		log_error("Cannot open the shared directory '%s': %s; it must be accessible to "
-			  "user %u.",
-			  shared_dir, log_strerror(root), geteuid());
+	root = open_share(shared_dir);
+	if (root < 0)
 		return root;
-	}
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
 					   .proc_self_fd = take_fd(&proc) };
 	return 0;

@@ -24,7 +24,7 @@ enum sandbox_seccomp {
 struct sandbox_options {
 	enum sandbox_mode mode;
 	enum sandbox_seccomp seccomp;
-	const char *shared_dir; /* existing directory */
+	const char *shared_dir; /* existing directory or regular file */
 	bool readonly;		/* also makes the mount inside the sandbox read-only */
 	uint64_t rlimit_nofile; /* 0 = as high as permitted, at most 1,000,000 */
 	/* Runs in the launcher after the fork: to close what only the server needs. */
@@ -36,7 +36,7 @@ struct sandbox_options {
 
 /* What the server works with afterwards; fds close-on-exec, owned by the caller. */
 struct sandbox_view {
-	int root_fd;	  /* O_PATH of the shared directory */
+	int root_fd;	  /* O_PATH of the shared directory or file */
 	int proc_self_fd; /* O_PATH of /proc/self/fd */
 };
 

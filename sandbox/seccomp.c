@@ -5,11 +5,13 @@
  * Names the architecture does not have are skipped by libseccomp, so that one list serves all.
  * Calls that are harmless only with certain arguments have rules of their own. What is not listed
  * ends the process (or what --seccomp says): above all running programs, making memory executable,
- * sockets, mounts, ioctl, ptrace, keys, and new processes.
+ * sockets, mounts, ioctl but for a few, ptrace, keys, and new processes.
  */
 #include "sandbox/seccomp.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -179,6 +181,18 @@ static const struct call_rule memory_rules[] = {
 	{ SCMP_SYS(mprotect), SCMP_ACT_ALLOW, ARG_MASKED(2, PROT_EXEC, 0) },
 };
 
+/* The kernel looks at 32 bits of the command, and some C libraries extend its sign. */
+#define IOCTL(command)                                                                          \
+	{                                                                                       \
+		SCMP_SYS(ioctl), SCMP_ACT_ALLOW, ARG_MASKED(1, UINT32_MAX, (uint32_t)(command)) \
+	}
+
+/* Flags of files and fs-verity; no device is ever open. */
+static const struct call_rule ioctl_rules[] = {
+	IOCTL(FS_IOC_GETFLAGS),	  IOCTL(FS_IOC_SETFLAGS),      IOCTL(FS_IOC_FSGETXATTR),
+	IOCTL(FS_IOC_FSSETXATTR), IOCTL(FS_IOC_ENABLE_VERITY), IOCTL(FS_IOC_MEASURE_VERITY),
+};
+
 static const struct call_rule server_rules[] = {
 	/* Threads, not processes. The flags of clone3 are out of a filter's sight: libc falls back. */
 	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
@@ -277,6 +291,8 @@ int seccomp_install_server(enum sandbox_seccomp mode)
 		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
 	if (r == 0)
 		r = add_rules(filter, server_rules, ARRAY_SIZE(server_rules));
+	if (r == 0)
+		r = add_rules(filter, ioctl_rules, ARRAY_SIZE(ioctl_rules));
 	if (r == 0)
 		r = add_signal_rule(filter, SCMP_SYS(tgkill), getpid());
 	if (r == 0)

@@ -96,6 +96,8 @@ static int keep_caps(struct creds_scope *scope, const struct base_creds *base, u
 		caps |= CAP_BIT(CAP_DAC_OVERRIDE);
 	if (keep & CREDS_KEEP_MKNOD)
 		caps |= CAP_BIT(CAP_MKNOD);
+	if (keep & CREDS_KEEP_FOWNER)
+		caps |= CAP_BIT(CAP_FOWNER);
 	caps &= base->effective;
 	/* Only a switch away from user 0 has emptied the set. */
 	if (!caps && !base->euid)

@@ -23,6 +23,7 @@
 enum creds_keep {
 	CREDS_KEEP_DAC_OVERRIDE = 1, /* the guest has checked with groups we do not know */
 	CREDS_KEEP_MKNOD = 2,
+	CREDS_KEEP_FOWNER = 4, /* the same for what only owners may do */
 };
 
 /* What creds_restore() has to undo. */

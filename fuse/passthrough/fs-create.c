@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New names: mknod, mkdir, symlink, link, create.
+ * New names: mknod, mkdir, symlink, link, create; and files without one.
  *
  * What is made belongs to the guest's caller because the thread that makes it has become that
  * caller for the moment. The process has no umask; a guest has applied its own, or sends it along.
@@ -150,8 +150,7 @@ static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, 
 
 	if (r < 0)
 		return r;
-	return neg_errno(openat(dir_fd, name,
-				flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+	return neg_errno(openat(dir_fd, name, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
 				mode & ~(uint32_t)S_IFMT));
 }
 
@@ -227,7 +226,7 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 		return r;
 	/* Between the two ways the name may come or go, so the first is tried once more. */
 	for (int i = 0; i < 2; i++) {
-		r = make_file(fs, caller, dir.slot->fd, name, mode, host_flags);
+		r = make_file(fs, caller, dir.slot->fd, name, mode, host_flags | O_CREAT | O_EXCL);
 		if (r >= 0)
 			return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
 		if (r != -EEXIST || flags & GUEST_O_EXCL)
@@ -237,4 +236,33 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 			return r;
 	}
 	return r;
+}
+
+/*
+ * Only with O_EXCL is a file without a name barred from getting one. File systems say in more than
+ * one way that they have no such files.
+ */
+int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
+	       struct fs_opened *ret_opened)
+{
+	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	struct fs *fs = thread->fs;
+	int host_flags;
+	int r = dir.slot ? fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags) : -ESTALE;
+
+	if (r < 0)
+		return r;
+	if (fs->readonly)
+		return -EROFS;
+	if (dir.slot->type != S_IFDIR)
+		return -ENOTDIR;
+	if ((flags & GUEST_O_ACCMODE) == O_RDONLY)
+		return -EINVAL;
+	fs_may_block_on(thread, dir.slot->backing);
+	host_flags |= O_TMPFILE | (flags & GUEST_O_EXCL ? O_EXCL : 0);
+	r = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
+	if (r < 0)
+		return r == -EISDIR ? -EOPNOTSUPP : r;
+	return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
 }

@@ -24,6 +24,7 @@ struct fs {
 	bool allow_direct_io;
 	bool groups_sent; /* atomic; negotiated */
 	bool submounts;	  /* atomic; negotiated */
+	bool writeback;	  /* atomic; negotiated */
 	struct inode_table inodes;
 	struct handle_table handles;
 	struct lock_table locks;
@@ -130,6 +131,11 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 #define GUEST_O_DSYNC	00010000u
 #define GUEST_O_DIRECT	00040000u
 #define GUEST_O_SYNC	04010000u
+
+static inline bool fs_has_writeback(const struct fs *fs)
+{
+	return __atomic_load_n(&fs->writeback, __ATOMIC_RELAXED);
+}
 
 /* What of the guest's open flags reaches the host. -EINVAL or -EROFS when they cannot be had. */
 int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);

@@ -135,6 +135,19 @@ static ssize_t write_all(int fd, const struct iovec *iov, unsigned int n_iov, ui
 	return (ssize_t)done;
 }
 
+/*
+ * What a guest writes back from its cache has any size, which O_DIRECT would refuse: it goes through
+ * a descriptor without.
+ */
+static ssize_t write_back_direct(const struct fs *fs, const struct handle_slot *slot,
+				 const struct fs_write *write, const struct iovec *iov,
+				 unsigned int n_iov)
+{
+	cleanup_fd int fd = fd_reopen(fs->proc_self_fd, slot->fd, O_WRONLY);
+
+	return fd < 0 ? fd : write_all(fd, iov, n_iov, write->offset, 0);
+}
+
 ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
 		 unsigned int n_iov)
 {
@@ -156,6 +169,8 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		if (r < 0)
 			return r;
 	}
+	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
+		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
 	append = file.slot->flags & HANDLE_APPEND && !write->from_cache;
 	return write_all(file.slot->fd, iov, n_iov, write->offset, append ? RWF_APPEND : 0);
 }

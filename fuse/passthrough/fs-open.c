@@ -22,6 +22,9 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 	if (fs->readonly && (access || guest_flags & GUEST_O_TRUNC))
 		return -EROFS;
 	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : O_RDWR;
+	/* To write back a page in part, the guest first reads it, through any handle it has. */
+	if (access == 1 && fs_has_writeback(fs))
+		flags = O_RDWR;
 	if (guest_flags & GUEST_O_TRUNC)
 		flags |= O_TRUNC;
 	if ((guest_flags & GUEST_O_SYNC) == GUEST_O_SYNC)
@@ -34,12 +37,13 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 	return 0;
 }
 
-static void cache_hints(const struct fs *fs, struct fs_opened *opened)
+static void cache_hints(const struct fs *fs, uint8_t backing, struct fs_opened *opened)
 {
 	opened->direct_io = fs->cache == FS_CACHE_NEVER || fs->cache == FS_CACHE_METADATA;
 	opened->parallel_direct_writes = opened->direct_io;
 	opened->keep_cache = fs->cache == FS_CACHE_ALWAYS;
 	opened->cache_dir = false;
+	opened->no_flush = backing != BACKING_REMOTE;
 }
 
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
@@ -53,7 +57,8 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	};
 	int r;
 
-	if (guest_flags & GUEST_O_APPEND)
+	/* A guest that writes back knows where the file ends, and the host does not yet. */
+	if (guest_flags & GUEST_O_APPEND && !fs_has_writeback(fs))
 		file.flags |= HANDLE_APPEND;
 	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
 		file.flags |= HANDLE_DIRECT;
@@ -62,7 +67,7 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	r = htab_add(&fs->handles, &file, &ret_opened->fh);
 	if (r < 0)
 		return r;
-	cache_hints(fs, ret_opened);
+	cache_hints(fs, slot->backing, ret_opened);
 	return 0;
 }
 
@@ -76,15 +81,20 @@ static int open_quietly(const struct fs *fs, int path_fd, int flags)
 	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
 }
 
-static int open_regular(const struct fs *fs, int path_fd, int flags, bool append, bool drop_ids)
+static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t guest_flags,
+			bool drop_ids)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
+	bool append = guest_flags & GUEST_O_APPEND;
 	int fd;
 	int r = drop_ids ? creds_drop_fsetid(&scope) : 0;
 
 	if (r < 0)
 		return r;
 	fd = open_quietly(fs, path_fd, flags);
+	/* Reading was our wish only. Without it, whole pages can still be written back. */
+	if (fd == -EACCES && flags & O_RDWR && (guest_flags & GUEST_O_ACCMODE) == O_WRONLY)
+		fd = open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
 	/* A file with the append-only attribute is writable in no other way. */
 	if (fd == -EPERM && append)
 		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_APPEND);
@@ -110,7 +120,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	r = fs_host_flags(fs, flags, &host_flags);
 	if (r < 0)
 		return r;
-	r = open_regular(fs, slot->fd, host_flags, flags & GUEST_O_APPEND, drop_ids);
+	r = open_regular(fs, slot->fd, host_flags, flags, drop_ids);
 	return r < 0 ? r : fs_add_file(fs, slot, flags, r, ret_opened);
 }
 

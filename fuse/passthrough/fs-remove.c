@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fuse/passthrough/creds.h"
+
 #define RENAME_FLAGS (RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
 
 static int remove_name(struct fs_thread *thread, uint64_t parent, const char *name, int flags)
@@ -33,11 +35,23 @@ int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name)
 	return remove_name(thread, parent, name, AT_REMOVEDIR);
 }
 
-int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name, uint32_t flags)
+/* A whiteout is a new node; the guest has checked everything else. */
+static int become_whiteout_owner(struct creds_scope *scope, const struct fs_caller *caller,
+				 uint32_t flags)
 {
+	if (!(flags & RENAME_WHITEOUT) || caller->uid == FS_NO_ID || caller->gid == FS_NO_ID)
+		return 0;
+	return creds_become(scope, caller,
+			    CREDS_KEEP_DAC_OVERRIDE | CREDS_KEEP_FOWNER | CREDS_KEEP_MKNOD);
+}
+
+int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags)
+{
+	cleanup_creds struct creds_scope scope = { 0 };
 	cleanup_node struct node_ref from = node_get(thread->fs, parent);
 	cleanup_node struct node_ref to = node_get(thread->fs, new_parent);
+	int r;
 
 	if (!from.slot || !to.slot)
 		return -ESTALE;
@@ -47,5 +61,8 @@ int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint6
 		return -EROFS;
 	if (from.slot->backing == BACKING_REMOTE || to.slot->backing == BACKING_REMOTE)
 		fs_may_block(thread);
+	r = become_whiteout_owner(&scope, caller, flags);
+	if (r < 0)
+		return r;
 	return neg_errno(renameat2(from.slot->fd, name, to.slot->fd, new_name, flags));
 }

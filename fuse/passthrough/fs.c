@@ -29,7 +29,7 @@ static int add_root(struct fs *fs, int *root_fd)
 
 	if (r < 0)
 		return r;
-	if (!S_ISDIR(stx.stx_mode))
+	if (!S_ISDIR(stx.stx_mode) && !S_ISREG(stx.stx_mode))
 		return -ENOTDIR;
 	fs_seen_from(&stx, &seen);
 	r = itab_set_root(&fs->inodes, &seen, take_fd(root_fd), (uint8_t)backing);
@@ -103,6 +103,7 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 {
 	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
 	htab_release_all(&fs->handles);
 	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, false);

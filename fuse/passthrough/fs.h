@@ -39,7 +39,7 @@ enum fs_cache {
 };
 
 struct fs_options {
-	int root_fd;	      /* O_PATH of the shared directory; taken */
+	int root_fd;	      /* O_PATH of the shared directory or regular file; taken */
 	int proc_self_fd;     /* O_PATH of /proc/self/fd; taken */
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
@@ -63,10 +63,12 @@ void fs_free(struct fs *fs);
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
  * matters; otherwise they run with CAP_DAC_OVERRIDE kept, since the guest has already checked.
+ * `writeback`: the guest also reads through files opened for writing, and knows their ends.
  */
 struct fs_negotiated {
 	bool groups_sent;
 	bool submounts;
+	bool writeback;
 };
 
 /*
@@ -102,6 +104,9 @@ struct fs_caller {
 	uint32_t group; /* the supplementary group to create with */
 	uint32_t umask; /* applied only where the guest has not (DONT_MASK) */
 };
+
+/* In place of `uid` or `gid`: the request did not say. */
+#define FS_NO_ID UINT32_MAX
 
 /* ---- Nodes ---- */
 
@@ -160,9 +165,9 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	    struct fs_entry *ret_entry);
 int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name);
 int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name);
-/* `flags` as renameat2(2). */
-int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name, uint32_t flags);
+/* `flags` as renameat2(2). A whiteout that is left belongs to `caller`, if there is one. */
+int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags);
 
 /* ---- Files ---- */
 
@@ -173,6 +178,7 @@ struct fs_opened {
 	bool keep_cache; /* what is cached from earlier opens stays valid */
 	bool cache_dir;	 /* the guest may cache directory entries */
 	bool parallel_direct_writes;
+	bool no_flush; /* fs_flush() would do nothing */
 };
 
 /* `flags` as open(2) on x86 wire values; only what concerns an existing file is used. */
@@ -182,6 +188,14 @@ int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill
 int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened);
+
+/*
+ * A file without a name, in the file system of `parent`: created, looked up and opened. -EOPNOTSUPP
+ * where the host's file system has no such files.
+ */
+int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
+	       struct fs_opened *ret_opened);
 
 /* Straight between the page cache and `iov`. `offset` above INT64_MAX is -EINVAL. */
 ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
@@ -239,6 +253,21 @@ int fs_drop_locks(struct fs_thread *thread, uint64_t fh, uint64_t owner);
 
 /* As flock(2): one lock for the open file as a whole. `type` as above; never waits. */
 int fs_flock(struct fs_thread *thread, uint64_t fh, uint32_t type);
+
+struct fs_ioctl {
+	uint64_t fh; /* of a file or directory */
+	uint32_t command;
+	const void *in; /* private copy of the argument */
+	void *out;
+	size_t in_size, out_size;
+};
+
+/*
+ * Returns the number of bytes written to `out`. -ENOTTY for what is not in the list of fs-ioctl.c,
+ * -EINVAL for sizes that do not belong to the command.
+ */
+ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+		 const struct fs_ioctl *call);
 
 /* ---- Directories ---- */
 

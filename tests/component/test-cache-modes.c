@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/component/fixture.h"
 
@@ -70,6 +71,51 @@ static void test_mode(gconstpointer data)
 	g_assert_cmpint(!!(f->client.init_flags & FUSE_DO_READDIRPLUS), ==, mode->readdirplus);
 	check_timeouts(f, mode);
 	check_open_flags(f, mode);
+	fixture_stop(f);
+}
+
+static void test_absent_names(void)
+{
+	struct fixture_config config = {
+		.populate = populate,
+		.args = (const char *const[]){ "--cache=always", "-o", "timeout=0.5", NULL },
+	};
+	struct fixture *f = fixture_start(&config);
+	struct fuse_entry_out entry;
+
+	g_assert_cmpint(fuse_lookup(&f->client, FUSE_ROOT_ID, "absent", &entry), ==, 0);
+	g_assert_cmpuint(entry.nodeid, ==, 0);
+	g_assert_cmpuint(entry.entry_valid, ==, 0);
+	g_assert_cmpuint(entry.entry_valid_nsec, ==, 500000000);
+	g_assert_cmpint(fuse_lookup(&f->client, FUSE_ROOT_ID, "file", &entry), ==, 0);
+	g_assert_cmpuint(entry.attr_valid_nsec, ==, 500000000);
+	fixture_stop(f);
+}
+
+/* The host's mode forbids the daemon nothing, but a partial page must be readable to be written. */
+static void test_writeback(void)
+{
+	struct fixture_config config = {
+		.populate = populate,
+		.args = (const char *const[]){ "--writeback", NULL },
+	};
+	struct fixture *f = fixture_start(&config);
+	struct fuse_client *c = &f->client;
+	struct fuse_entry_out entry;
+	struct fuse_open_out open;
+	char text[8] = { 0 };
+	uint64_t offset;
+
+	g_assert_true(c->init_flags & FUSE_WRITEBACK_CACHE);
+	g_assert_cmpint(
+		fuse_create(c, FUSE_ROOT_ID, "new", 0644, O_WRONLY | O_APPEND, &entry, &open), ==,
+		0);
+	g_assert_cmpint(fuse_write(c, entry.nodeid, open.fh, 0, 6, "abcdef", FUSE_WRITE_CACHE), ==,
+			6);
+	g_assert_cmpint(fuse_write(c, entry.nodeid, open.fh, 2, 1, "X", 0), ==, 1);
+	g_assert_cmpint(fuse_read(c, entry.nodeid, open.fh, 0, 8, text), ==, 6);
+	g_assert_cmpstr(text, ==, "abXdef");
+	g_assert_cmpint(fuse_lseek(c, entry.nodeid, open.fh, 0, SEEK_HOLE, &offset), ==, -ENOSYS);
 	fixture_stop(f);
 }
 
@@ -154,6 +200,8 @@ int main(int argc, char **argv)
 
 		g_test_add_data_func(path, &modes[i], test_mode);
 	}
+	g_test_add_func("/cache-modes/absent-names-can-be-remembered", test_absent_names);
+	g_test_add_func("/cache-modes/write-back-reads-through-any-handle", test_writeback);
 	g_test_add_func("/cache-modes/init-agrees-on-what-works", test_init);
 	g_test_add_func("/cache-modes/init-of-other-guests", test_other_guests);
 	return g_test_run();

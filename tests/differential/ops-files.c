@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -235,6 +237,8 @@ static void op_fallocate(struct world *w)
 		FALLOC_FL_ZERO_RANGE,
 		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 		FALLOC_FL_PUNCH_HOLE,
+		FALLOC_FL_COLLAPSE_RANGE,
+		FALLOC_FL_INSERT_RANGE,
 	};
 	struct handle *handle = world_handle(w, false);
 	uint32_t mode = modes[world_random(w, ARRAY_SIZE(modes))];
@@ -244,6 +248,11 @@ static void op_fallocate(struct world *w)
 
 	if (!handle)
 		return;
+	if (world_chance(w, 50)) {
+		/* The only places where ranges come and go. */
+		offset &= ~UINT64_C(4095);
+		length &= ~UINT64_C(4095);
+	}
 	world_note(w, "fallocate %" PRIu64 " mode %u at %" PRIu64 " + %" PRIu64, handle->fh, mode,
 		   offset, length);
 	own = fuse_fallocate(w->client, handle->node->nodeid, handle->fh, offset, length, mode);
@@ -307,11 +316,40 @@ static void op_copy(struct world *w)
 	world_note(w, "copy %" PRIu64 " at %" PRIu64 " to %" PRIu64 " at %" PRIu64 " + %" PRIu64,
 		   (uint64_t)in.fh_in, (uint64_t)in.off_in, (uint64_t)in.fh_out,
 		   (uint64_t)in.off_out, (uint64_t)in.len);
-	own = fuse_copy_file_range(w->client, &in, from->node->nodeid);
+	own = world_chance(w, 50) ? fuse_copy_file_range(w->client, &in, from->node->nodeid)
+				  : fuse_copy_file_range_64(w->client, &in, from->node->nodeid);
 	ref = neg_errno(copy_file_range(from->ref_fd, &ref_in, to->ref_fd, &ref_out, in.len, 0));
 	world_same(w, own, ref);
 	compare_node(w, from->node);
 	compare_node(w, to->node);
+}
+
+/* Those flags that every file system with flags has; the others are the file system's own. */
+static void op_flags(struct world *w)
+{
+	const uint32_t common = FS_NODUMP_FL | FS_NOATIME_FL;
+	struct handle *handle = world_handle(w, false);
+	uint32_t own_flags[2] = { 0 }, ref_flags[2] = { 0 };
+	int32_t result;
+	int own, ref;
+
+	if (!handle)
+		return;
+	world_note(w, "flags %" PRIu64, handle->fh);
+	own = fuse_ioctl(w->client, handle->node->nodeid, handle->fh, FS_IOC_GETFLAGS, NULL, 0,
+			 own_flags, 4, false, &result);
+	ref = neg_errno(ioctl(handle->ref_fd, FS_IOC_GETFLAGS, ref_flags));
+	if (!world_same(w, own, ref) || own)
+		return;
+	if ((own_flags[0] ^ ref_flags[0]) & common)
+		world_fail(w, "flags are 0x%x, not 0x%x", own_flags[0], ref_flags[0]);
+	own_flags[0] ^= FS_NODUMP_FL;
+	ref_flags[0] ^= FS_NODUMP_FL;
+	own = fuse_ioctl(w->client, handle->node->nodeid, handle->fh, FS_IOC_SETFLAGS, own_flags, 4,
+			 own_flags, 0, false, &result);
+	ref = neg_errno(ioctl(handle->ref_fd, FS_IOC_SETFLAGS, ref_flags));
+	world_same(w, own, ref);
+	compare_node(w, handle->node);
 }
 
 /* Nothing to compare with but success; rarely, because it waits for a disk. */
@@ -334,5 +372,5 @@ static void op_sync(struct world *w)
 const struct world_op world_ops_files[] = {
 	{ op_open, 10 },  { op_open_special, 1 }, { op_release, 5 },   { op_read, 12 },
 	{ op_write, 14 }, { op_truncate, 6 },	  { op_fallocate, 5 }, { op_lseek, 5 },
-	{ op_copy, 4 },	  { op_sync, 2 },	  { NULL, 0 },
+	{ op_copy, 4 },	  { op_flags, 2 },	  { op_sync, 2 },      { NULL, 0 },
 };

@@ -30,6 +30,29 @@ static void op_getattr(struct world *w)
 	compare_node(w, node);
 }
 
+/* The birth time cannot be the reference's: the host says it of the file itself. */
+static void op_statx(struct world *w)
+{
+	struct handle *handle = world_chance(w, 40) ? world_handle(w, false) : NULL;
+	struct node *node = handle ? handle->node : world_any(w);
+	struct test_fuse_statx_out out;
+	struct statx stx;
+	int own, ref;
+
+	world_note(w, "statx %" PRIu64 "%s", node->nodeid, handle ? " open" : "");
+	own = fuse_statx(w->client, node->nodeid, handle ? handle->fh : UINT64_MAX, STATX_BTIME,
+			 &out);
+	ref = neg_errno(
+		statx(node->own_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &stx));
+	if (!world_same(w, own, ref))
+		return;
+	if (out.stat.btime.tv_sec != stx.stx_btime.tv_sec ||
+	    out.stat.btime.tv_nsec != stx.stx_btime.tv_nsec || out.stat.mode != stx.stx_mode ||
+	    out.stat.size != stx.stx_size || out.stat.ino != stx.stx_ino ||
+	    out.stat.nlink != stx.stx_nlink)
+		world_fail(w, "birth time or attributes differ");
+}
+
 static void choose_mode(struct world *w, const struct node *node, struct fuse_setattr_in *in)
 {
 	static const mode_t modes[] = {
@@ -200,6 +223,7 @@ static void op_statfs(struct world *w)
 }
 
 const struct world_op world_ops_meta[] = {
-	{ op_getattr, 6 },	 { op_chmod, 5 },    { op_chown, 5 },  { op_utimens, 5 },
-	{ op_setattr_mixed, 3 }, { op_readlink, 3 }, { op_statfs, 1 }, { NULL, 0 },
+	{ op_getattr, 6 },  { op_statx, 2 },   { op_chmod, 5 },
+	{ op_chown, 5 },    { op_utimens, 5 }, { op_setattr_mixed, 3 },
+	{ op_readlink, 3 }, { op_statfs, 1 },  { NULL, 0 },
 };

@@ -93,7 +93,7 @@ cleanup() {
 		tail -n 30 "$work/daemon.log" | sed 's/^/#   /'
 	fi
 	stop_daemon
-	! mountpoint -q "$share" || umount "$share" || umount --lazy "$share"
+	! mountpoint -q "$share" || umount -R "$share" || umount --lazy "$share"
 	rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT

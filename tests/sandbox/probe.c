@@ -142,17 +142,26 @@ static void cmd_mode(const char *path)
 	say(text);
 }
 
-/* Reads a file through its own descriptor's name, as the server does for every open. */
-static void cmd_reopen(const char *path)
+/* Through its own descriptor's name, as the server does for every open; "" is the share itself. */
+static int open_again(const char *path, int flags)
 {
-	char name[16], text[128];
-	int o_path = openat(view.root_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t n;
+	char name[16];
+	int o_path = *path ? openat(view.root_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+			   : dup(view.root_fd);
 	int fd;
 
 	snprintf(name, sizeof(name), "%d", o_path);
-	fd = openat(view.proc_self_fd, name, O_RDONLY | O_CLOEXEC);
+	fd = openat(view.proc_self_fd, name, flags | O_CLOEXEC);
 	close(o_path);
+	return fd;
+}
+
+static void cmd_reopen(const char *path)
+{
+	int fd = open_again(path, O_RDONLY);
+	char text[128];
+	ssize_t n;
+
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n < 0) {
 		close_and_say(fd, -1);
@@ -300,7 +309,7 @@ static void cmd_nofile(void)
 
 static void cmd_write(const char *path)
 {
-	int fd = openat(view.root_fd, path, O_WRONLY | O_CLOEXEC);
+	int fd = open_again(path, O_WRONLY);
 
 	close_and_say(fd, fd < 0 ? -1 : write(fd, "x", 1));
 }

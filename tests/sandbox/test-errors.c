@@ -21,7 +21,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 	{ "/errors/the share does not exist", AS_ROOT, "", "/does/not/exist",
 	  "No such file or directory", "must exist" },
-	{ "/errors/the share is a file", AS_ROOT, "", "/etc/passwd", "not a directory",
+	{ "/errors/the share is a device", AS_ROOT, "", "/dev/null", "not a directory",
 	  "share the directory" },
 	{ "/errors/the share is closed to the user", AS_USER, "", "/root", "may not read",
 	  "start as another user" },

@@ -226,6 +226,46 @@ static void test_the_whole_host_can_be_shared(void)
 	probe_end(&probe);
 }
 
+static void start_on_a_file(struct probe *probe, enum starter starter, const char *args,
+			    const char *file)
+{
+	g_autofree char *entered = NULL;
+
+	probe_start_on(probe, starter, args, file);
+	entered = probe_read(probe);
+	g_assert_cmpstr(entered, ==, "entered");
+	probe_expect(probe, "seal", "sealed");
+}
+
+/* Nothing else lies beside it, not even what is in its folder. */
+static void test_a_file_can_be_shared(gconstpointer args)
+{
+	g_autofree char *dir = g_dir_make_tmp("sandbox-file-XXXXXX", NULL);
+	g_autofree char *file = g_build_filename(dir, "single", NULL);
+
+	g_assert_true(g_file_set_contents(file, "single", -1, NULL));
+	g_assert_cmpint(chmod(dir, 0755), ==, 0);
+	g_assert_cmpint(chmod(file, 0666), ==, 0);
+	for (gsize i = 0; i < G_N_ELEMENTS(all_starters); i++) {
+		bool readonly = strstr(args, "readonly");
+		struct probe probe;
+
+		if (strstr(args, "chroot") && all_starters[i] == AS_USER)
+			continue;
+		start_on_a_file(&probe, all_starters[i], args, file);
+		probe_expect(&probe, "reopen ", "single");
+		probe_expect(&probe, "path /single", "ENOENT");
+		probe_expect(&probe, "path /etc/passwd", "ENOENT");
+		probe_expect(&probe, "path /../etc/passwd", "ENOENT");
+		probe_expect(&probe, "write ", readonly ? "EROFS" : "ok");
+		g_assert_true(g_file_set_contents(file, "single", -1, NULL));
+		g_assert_cmpint(chmod(file, 0666), ==, 0);
+		probe_end(&probe);
+	}
+	g_assert_cmpint(remove(file), ==, 0);
+	g_assert_cmpint(remove(dir), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	g_autofree char *before = NULL, *after = NULL;
@@ -269,6 +309,14 @@ int main(int argc, char **argv)
 			     test_device_nodes_cannot_be_opened);
 	g_test_add_data_func("/view/device nodes cannot be opened on an older kernel",
 			     "without=mount_setattr:ENOSYS", test_device_nodes_cannot_be_opened);
+	g_test_add_data_func("/view/a file can be shared in namespaces", "mode=namespace",
+			     test_a_file_can_be_shared);
+	g_test_add_data_func("/view/a file can be shared in a chroot", "mode=chroot",
+			     test_a_file_can_be_shared);
+	g_test_add_data_func("/view/a file can be shared read-only", "readonly",
+			     test_a_file_can_be_shared);
+	g_test_add_data_func("/view/a file can be shared read-only on an older kernel",
+			     "readonly without=mount_setattr:ENOSYS", test_a_file_can_be_shared);
 	g_test_add_func("/view/the whole host can be shared", test_the_whole_host_can_be_shared);
 	r = g_test_run();
 	g_assert_true(g_file_get_contents("/proc/self/mountinfo", &after, NULL, NULL));

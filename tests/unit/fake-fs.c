@@ -157,9 +157,10 @@ int fs_rmdir(struct fs_thread *thread, uint64_t parent, const char *name)
 	return note(thread, "rmdir", parent, name);
 }
 
-int fs_rename(struct fs_thread *thread, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name, uint32_t flags)
+int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags)
 {
+	fake.caller = *caller;
 	fake.new_parent = new_parent;
 	fake.flags = flags;
 	g_strlcpy(fake.second, new_name, sizeof(fake.second));
@@ -184,6 +185,19 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	fake.mode = mode;
 	fake.flags = flags;
 	fake.kill_suidgid = kill_suidgid;
+	give_entry(r, ret_entry);
+	return give_opened(r, ret_opened);
+}
+
+int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
+	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
+	       struct fs_opened *ret_opened)
+{
+	int r = note(thread, "tmpfile", parent, NULL);
+
+	fake.caller = *caller;
+	fake.mode = mode;
+	fake.flags = flags;
 	give_entry(r, ret_entry);
 	return give_opened(r, ret_opened);
 }
@@ -307,6 +321,20 @@ int fs_drop_locks(struct fs_thread *thread, uint64_t fh, uint64_t owner)
 
 	fake.lock.owner = owner;
 	return r < 0 ? r : fake.dropped;
+}
+
+ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
+		 const struct fs_ioctl *call)
+{
+	int r = note(thread, "ioctl", nodeid, NULL);
+
+	fake.fh = call->fh;
+	fake.caller = *caller;
+	fake.ioctl = *call;
+	if (r < 0)
+		return r;
+	memset(call->out, 0xa5, MIN(call->out_size, (size_t)fake.count));
+	return (ssize_t)MIN(call->out_size, (size_t)fake.count);
 }
 
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)

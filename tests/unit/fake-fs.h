@@ -25,6 +25,8 @@ struct fake_fs {
 	struct fs_copy copy;
 	struct fs_lock lock;
 
+	struct fs_ioctl ioctl; /* its buffers are valid during the call */
+
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
 	unsigned int n_lock_calls; /* atomic */
@@ -46,11 +48,12 @@ struct fake_fs {
 	const char *nameless;	  /* the name among them that gets no fs_entry */
 	int readdir_result;	  /* after the names */
 	bool blocks;		  /* calls announce that they block */
-	int64_t count;		  /* of lseek and copy_file_range */
 	/* The calls that lock fail with -EAGAIN as long as this is set; atomic. */
 	bool locked;
 	struct fs_lock conflict; /* of getlk */
 	int dropped;		 /* of drop_locks */
+
+	int64_t count; /* of lseek, copy_file_range and ioctl */
 };
 
 extern struct fake_fs fake;

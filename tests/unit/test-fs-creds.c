@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
@@ -77,6 +78,35 @@ static void what_a_user_makes_belongs_to_it(void)
 		g_assert_cmpuint(e[i].attr.stx.stx_gid, ==, GID);
 	}
 	assert_unchanged(before);
+	fs_unit_stop(&unit);
+}
+
+/* In a directory and over a name that are not the user's: the guest has checked. */
+static void a_whiteout_belongs_to_who_left_it(void)
+{
+	const struct fs_caller caller = { .uid = UID, .gid = GID };
+	const struct fs_caller unknown = { .uid = FS_NO_ID, .gid = FS_NO_ID };
+	g_autofree char *before = thread_status();
+	struct fs_unit unit;
+	struct stat st;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "");
+	fs_unit_write(&unit, "b", "");
+	g_assert_cmpint(fchmod(unit.dir_fd, 01755), ==, 0);
+	g_assert_cmpint(
+		fs_rename(unit.thread, &caller, FS_ROOT_ID, "a", FS_ROOT_ID, "c", RENAME_WHITEOUT),
+		==, 0);
+	assert_unchanged(before);
+	g_assert_cmpint(fstatat(unit.dir_fd, "a", &st, AT_SYMLINK_NOFOLLOW), ==, 0);
+	g_assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	g_assert_cmpuint(st.st_uid, ==, UID);
+	g_assert_cmpuint(st.st_gid, ==, GID);
+	g_assert_cmpint(
+		fs_rename(unit.thread, &unknown, FS_ROOT_ID, "b", FS_ROOT_ID, "c", RENAME_WHITEOUT),
+		==, 0);
+	g_assert_cmpint(fstatat(unit.dir_fd, "b", &st, AT_SYMLINK_NOFOLLOW), ==, 0);
+	g_assert_cmpuint(st.st_uid, ==, 0);
 	fs_unit_stop(&unit);
 }
 
@@ -393,6 +423,8 @@ int main(int argc, char **argv)
 	g_assert_cmpint(setgroups(0, NULL), ==, 0);
 	g_test_add_func("/fs-creds/what a user makes belongs to it",
 			what_a_user_makes_belongs_to_it);
+	g_test_add_func("/fs-creds/a whiteout belongs to who left it",
+			a_whiteout_belongs_to_who_left_it);
 	g_test_add_func(
 		"/fs-creds/without groups the guest is trusted and with them the host checks",
 		without_groups_the_guest_is_trusted_and_with_them_the_host_checks);

@@ -166,6 +166,29 @@ static void appending_is_for_writers_and_offsets_are_for_the_cache(void)
 	fs_unit_stop(&unit);
 }
 
+/* The end of a mapped file has any size; the guest takes the first handle it finds. */
+static void what_a_cache_writes_back_needs_no_alignment(void)
+{
+	struct fs_options options = fs_unit_options();
+	g_autofree char *base = g_get_current_dir();
+	g_autofree char *text = NULL;
+	struct fs_unit unit;
+	uint64_t fh;
+
+	options.allow_direct_io = true;
+	fs_unit_start_with(&unit, base, &options);
+	fs_unit_write(&unit, "a", "0123456789");
+	fh = fs_unit_open(&unit, "a", O_WRONLY | GUEST_O_DIRECT);
+	g_assert_cmpint(write_at(&unit, (struct fs_write){ .fh = fh, .offset = 3 }, "x"), <, 0);
+	g_assert_cmpint(write_at(&unit,
+				 (struct fs_write){ .fh = fh, .offset = 3, .from_cache = true },
+				 "x"),
+			==, 1);
+	text = fs_unit_read(&unit, "a");
+	g_assert_cmpstr(text, ==, "012x456789");
+	fs_unit_stop(&unit);
+}
+
 static void writes_that_cannot_be_are_refused(void)
 {
 	struct fs_unit unit;
@@ -308,6 +331,8 @@ int main(int argc, char **argv)
 			a_file_system_that_always_waits_is_read_all_the_same);
 	g_test_add_func("/fs-io/appending is for writers and offsets are for the cache",
 			appending_is_for_writers_and_offsets_are_for_the_cache);
+	g_test_add_func("/fs-io/what a cache writes back needs no alignment",
+			what_a_cache_writes_back_needs_no_alignment);
 	g_test_add_func("/fs-io/writes that cannot be are refused",
 			writes_that_cannot_be_are_refused);
 	g_test_add_func("/fs-io/holes are made and found", holes_are_made_and_found);

@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <string.h>
 
+static const struct fs_caller self;
+
 static int lookup(struct fs_unit *unit, uint64_t parent, const char *name)
 {
 	struct fs_entry entry;
@@ -99,8 +101,9 @@ static void names_that_leave_the_directory_are_refused(void)
 		g_assert_cmpint(fs_mkdir(unit.thread, &root, FS_ROOT_ID, names[i], 0755, &entry),
 				==, -EINVAL);
 		g_assert_cmpint(fs_unlink(unit.thread, FS_ROOT_ID, names[i]), ==, -EINVAL);
-		g_assert_cmpint(fs_rename(unit.thread, FS_ROOT_ID, "a", FS_ROOT_ID, names[i], 0),
-				==, -EINVAL);
+		g_assert_cmpint(
+			fs_rename(unit.thread, &self, FS_ROOT_ID, "a", FS_ROOT_ID, names[i], 0), ==,
+			-EINVAL);
 	}
 	fs_unit_stop(&unit);
 }

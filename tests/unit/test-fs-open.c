@@ -154,6 +154,34 @@ static void the_cache_mode_decides_what_a_guest_may_keep(void)
 	}
 }
 
+static void with_write_back_files_are_readable_and_never_appended_to(void)
+{
+	const struct fs_negotiated negotiated = { .writeback = true };
+	const struct iovec iov = { .iov_base = (char[]){ "X" }, .iov_len = 1 };
+	g_autofree char *text = NULL;
+	struct fs_opened opened;
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_reset(unit.fs, &negotiated);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(open_name(&unit, "a", O_WRONLY | O_APPEND, &opened), ==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & (O_ACCMODE | O_APPEND), ==, O_RDWR);
+	g_assert_cmpint(
+		fs_write(unit.thread, &(struct fs_write){ .fh = opened.fh, .offset = 1 }, &iov, 1),
+		==, 1);
+	text = fs_unit_read(&unit, "a");
+	g_assert_cmpstr(text, ==, "tXxt");
+	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & O_ACCMODE, ==, O_RDONLY);
+	g_assert_cmpint(fs_create(unit.thread, &(struct fs_caller){ 0 }, FS_ROOT_ID, "b", 0200,
+				  O_WRONLY | O_APPEND, false, &entry, &opened),
+			==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & (O_ACCMODE | O_APPEND), ==, O_RDWR);
+	fs_unit_stop(&unit);
+}
+
 static void too_many_handles_are_enfile(void)
 {
 	struct fs_options options = fs_unit_options();
@@ -188,6 +216,8 @@ int main(int argc, char **argv)
 			syncing_says_that_it_may_take_long);
 	g_test_add_func("/fs-open/the cache mode decides what a guest may keep",
 			the_cache_mode_decides_what_a_guest_may_keep);
+	g_test_add_func("/fs-open/with write-back files are readable and never appended to",
+			with_write_back_files_are_readable_and_never_appended_to);
 	g_test_add_func("/fs-open/too many handles are ENFILE", too_many_handles_are_enfile);
 	return g_test_run();
 }

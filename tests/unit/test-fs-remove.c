@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+static const struct fs_caller self;
+
 static bool exists(struct fs_unit *unit, const char *name)
 {
 	return faccessat(unit->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -15,7 +17,7 @@ static bool exists(struct fs_unit *unit, const char *name)
 
 static int rename_in_root(struct fs_unit *unit, const char *from, const char *to, uint32_t flags)
 {
-	return fs_rename(unit->thread, FS_ROOT_ID, from, FS_ROOT_ID, to, flags);
+	return fs_rename(unit->thread, &self, FS_ROOT_ID, from, FS_ROOT_ID, to, flags);
 }
 
 static void names_never_looked_up_can_be_removed(void)
@@ -78,10 +80,10 @@ static void rename_moves_between_directories(void)
 	fs_unit_write(&unit, "a", "1");
 	g_assert_cmpint(mkdirat(unit.dir_fd, "dir", 0755), ==, 0);
 	dir = fs_unit_lookup(&unit, "dir");
-	g_assert_cmpint(fs_rename(unit.thread, FS_ROOT_ID, "a", dir, "b", 0), ==, 0);
+	g_assert_cmpint(fs_rename(unit.thread, &self, FS_ROOT_ID, "a", dir, "b", 0), ==, 0);
 	g_assert_true(exists(&unit, "dir/b"));
-	g_assert_cmpint(fs_rename(unit.thread, FS_ROOT_ID, "dir", dir, "c", 0), ==, -EINVAL);
-	g_assert_cmpint(fs_rename(unit.thread, dir, "b", 99, "b", 0), ==, -ESTALE);
+	g_assert_cmpint(fs_rename(unit.thread, &self, FS_ROOT_ID, "dir", dir, "c", 0), ==, -EINVAL);
+	g_assert_cmpint(fs_rename(unit.thread, &self, dir, "b", 99, "b", 0), ==, -ESTALE);
 	fs_unit_stop(&unit);
 }
 

@@ -16,7 +16,7 @@ static const struct fuse_session_options defaults = { .announce_submounts = true
 #define GRANTED_LOW                                                                            \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |      \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | \
-	 FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT)
+	 FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR)
 
 static uint64_t flags_of(const struct fuse_init_out *out)
 {
@@ -192,6 +192,41 @@ static void link_targets_are_cached_where_metadata_is(void)
 	g_assert_cmphex(flags_with(FS_CACHE_METADATA, false, UNIT_ALL_FLAGS) & flag, ==, flag);
 }
 
+static uint64_t flags_asked_for(enum fs_cache cache)
+{
+	const struct fuse_session_options options = {
+		.cache = cache,
+		.writeback = true,
+		.allow_mmap = true,
+	};
+	uint64_t flags;
+
+	unit_start(&unit, &options);
+	flags = flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS));
+	g_assert_cmpint(fake.negotiated.writeback, ==, !!(flags & FUSE_WRITEBACK_CACHE));
+	unit_stop(&unit);
+	return flags;
+}
+
+static void write_back_needs_cached_files_and_the_option(void)
+{
+	const uint64_t flag = FUSE_WRITEBACK_CACHE;
+
+	g_assert_cmphex(flags_asked_for(FS_CACHE_AUTO) & flag, ==, flag);
+	g_assert_cmphex(flags_asked_for(FS_CACHE_ALWAYS) & flag, ==, flag);
+	g_assert_cmphex(flags_asked_for(FS_CACHE_NEVER) & flag, ==, 0);
+	g_assert_cmphex(flags_asked_for(FS_CACHE_METADATA) & flag, ==, 0);
+	g_assert_cmphex(flags_with(FS_CACHE_ALWAYS, false, UNIT_ALL_FLAGS) & flag, ==, 0);
+}
+
+static void mappings_of_direct_files_need_the_option(void)
+{
+	const uint64_t flag = FUSE_DIRECT_IO_ALLOW_MMAP;
+
+	g_assert_cmphex(flags_asked_for(FS_CACHE_NEVER) & flag, ==, flag);
+	g_assert_cmphex(flags_with(FS_CACHE_NEVER, false, UNIT_ALL_FLAGS) & flag, ==, 0);
+}
+
 static void submounts_are_offered_only_when_announced(void)
 {
 	g_assert_cmphex(flags_with(FS_CACHE_AUTO, false, UNIT_ALL_FLAGS) & FUSE_SUBMOUNTS, ==, 0);
@@ -289,6 +324,10 @@ int main(int argc, char **argv)
 			a_guest_without_the_adaptive_form_always_gets_readdirplus);
 	g_test_add_func("/init/link targets are cached where metadata is",
 			link_targets_are_cached_where_metadata_is);
+	g_test_add_func("/init/write-back needs cached files and the option",
+			write_back_needs_cached_files_and_the_option);
+	g_test_add_func("/init/mappings of direct files need the option",
+			mappings_of_direct_files_need_the_option);
 	g_test_add_func("/init/submounts are offered only when announced",
 			submounts_are_offered_only_when_announced);
 	g_test_add_func("/init/locks are granted each for itself",

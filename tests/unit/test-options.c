@@ -124,6 +124,29 @@ static void a_list_may_be_attached_to_its_letter(void)
 	options_deinit(&o);
 }
 
+static void timeouts_are_seconds_with_fractions(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL), ==, OPTIONS_RUN);
+	g_assert_false(o.attr_timeout.set || o.entry_timeout.set || o.negative_timeout.set);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --attr-timeout=0.5 --entry-timeout 0 "
+					"--negative-timeout=3"),
+			==, OPTIONS_RUN);
+	g_assert_true(o.attr_timeout.set && o.entry_timeout.set && o.negative_timeout.set);
+	g_assert_cmpuint(o.attr_timeout.ns, ==, 500000000);
+	g_assert_cmpuint(o.entry_timeout.ns, ==, 0);
+	g_assert_cmpuint(o.negative_timeout.ns, ==, UINT64_C(3000000000));
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " -o timeout=2.5,writeback --allow-mmap"), ==, OPTIONS_RUN);
+	g_assert_cmpuint(o.attr_timeout.ns, ==, UINT64_C(2500000000));
+	g_assert_cmpuint(o.entry_timeout.ns, ==, UINT64_C(2500000000));
+	g_assert_false(o.negative_timeout.set);
+	g_assert_true(o.writeback && o.allow_mmap);
+	options_deinit(&o);
+}
+
 static void wrong_lines_are_usage_errors(void)
 {
 	static const char *const lines[] = {
@@ -146,6 +169,11 @@ static void wrong_lines_are_usage_errors(void)
 		USUAL " -o cache",
 		USUAL " -o no_xattr=1",
 		USUAL " --shared-dir=",
+		USUAL " --attr-timeout=-1",
+		USUAL " --entry-timeout=1s",
+		USUAL " --negative-timeout=",
+		USUAL " -o timeout=soon",
+		USUAL " --attr-timeout=1000000001",
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
@@ -191,6 +219,8 @@ int main(int argc, char **argv)
 			commas_and_equal_signs_fit_into_a_source);
 	g_test_add_func("/options/a list may be attached to its letter",
 			a_list_may_be_attached_to_its_letter);
+	g_test_add_func("/options/timeouts are seconds with fractions",
+			timeouts_are_seconds_with_fractions);
 	g_test_add_func("/options/wrong lines are usage errors", wrong_lines_are_usage_errors);
 	g_test_add_func("/options/asking for the version needs nothing else",
 			asking_for_the_version_needs_nothing_else);
