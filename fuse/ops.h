@@ -15,6 +15,7 @@ enum op_flags {
 	OP_BEFORE_INIT = 1 << 1, /* legal without INIT; all others are -EIO */
 	OP_NO_REPLY = 1 << 2,	 /* the guest waits for nothing, not even an error */
 	OP_DATA_IN = 1 << 3,	 /* only the fixed arguments are copied, the rest stays in place */
+	OP_XATTR = 1 << 4,	 /* unknown (-ENOSYS) unless extended attributes are on */
 };
 
 /*
@@ -81,5 +82,11 @@ int op_readdir(struct request *req);
 int op_readdirplus(struct request *req);
 int op_releasedir(struct request *req);
 int op_fsyncdir(struct request *req);
+
+/* op-xattr.c */
+int op_setxattr(struct request *req);
+int op_getxattr(struct request *req);
+int op_listxattr(struct request *req);
+int op_removexattr(struct request *req);
 
 #endif

@@ -73,6 +73,7 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 	const struct fs_negotiated negotiated = {
 		.groups_sent = flags & FUSE_CREATE_SUPP_GROUP,
 		.submounts = flags & FUSE_SUBMOUNTS,
+		.posix_acl = flags & FUSE_POSIX_ACL,
 	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);

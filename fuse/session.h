@@ -18,11 +18,22 @@
 
 struct fuse_session;
 
+/* What the guest has to do its part for. */
+enum fuse_feature {
+	FUSE_FEATURE_NEVER,
+	FUSE_FEATURE_AUTO,   /* with guests that can */
+	FUSE_FEATURE_ALWAYS, /* other guests are refused */
+};
+
 struct fuse_session_options {
 	enum fs_cache cache; /* decides timeouts and readdirplus */
 	bool readonly;	     /* modifying operations are refused in the op table already */
 	bool no_readdirplus;
 	bool announce_submounts;
+	bool xattr;	  /* extended attributes; implied by the next two */
+	bool killpriv_v2; /* the daemon drops set-id bits on every change, as it does anyway */
+	enum fuse_feature posix_acl;
+	enum fuse_feature security_label;
 };
 
 /* Bytes that fuse_session_new() needs in the section ARENA_SESSION. */

@@ -89,5 +89,8 @@ _Static_assert(sizeof(struct fuse_copy_file_range_in) == 56, "wire");
 _Static_assert(offsetof(struct fuse_dirent, name) == 24, "wire");
 _Static_assert(sizeof(struct fuse_direntplus) == 152, "wire");
 _Static_assert(sizeof(struct fuse_ext_header) == 8, "wire");
+_Static_assert(sizeof(struct fuse_secctx) == 8, "wire");
+_Static_assert(sizeof(struct fuse_setxattr_in) == 16, "wire");
+_Static_assert(sizeof(struct fuse_getxattr_out) == 8, "wire");
 
 #endif

@@ -23,6 +23,9 @@ struct fake_fs {
 	struct fs_setattr set;
 	struct fs_write write;
 	struct fs_copy copy;
+	struct fs_xattr xattr; /* its name is in `name`, its value in the next */
+	char xattr_value[65536];
+	char label_name[256], label_value[256]; /* of `caller`; empty: none */
 
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
@@ -45,6 +48,8 @@ struct fake_fs {
 	int readdir_result;	  /* after the names */
 	bool blocks;		  /* calls announce that they block */
 	int64_t count;		  /* of lseek and copy_file_range */
+	const char *value;	  /* of an attribute, or a list of them */
+	size_t value_bytes;
 };
 
 extern struct fake_fs fake;

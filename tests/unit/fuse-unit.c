@@ -35,7 +35,7 @@ void unit_start(struct unit *unit, const struct fuse_session_options *options)
 
 void unit_start_ready(struct unit *unit)
 {
-	const struct fuse_session_options options = { .announce_submounts = true };
+	const struct fuse_session_options options = { .announce_submounts = true, .xattr = true };
 
 	unit_start(unit, &options);
 	g_assert_nonnull(unit_init(unit, WIRE_MINOR, UNIT_ALL_FLAGS));

@@ -27,7 +27,6 @@ static void unknown_opcodes_are_enosys(void)
 	static const uint32_t unknown[] = { 0,
 					    7,
 					    19,
-					    FUSE_GETXATTR,
 					    FUSE_SETLK,
 					    FUSE_BMAP,
 					    FUSE_IOCTL,
@@ -49,7 +48,7 @@ static void unknown_opcodes_are_enosys(void)
 
 static void before_init_only_init_and_silent_operations_are_served(void)
 {
-	const struct fuse_session_options options = { 0 };
+	const struct fuse_session_options options = { .xattr = true };
 
 	unit_start(&unit, &options);
 	for (uint32_t op = 0; op < 64; op++) {
@@ -84,12 +83,12 @@ static void every_operation_with_too_few_bytes_is_refused_without_effect(void)
 static void a_read_only_share_refuses_every_change(void)
 {
 	static const uint32_t changing[] = {
-		FUSE_SETATTR,	      FUSE_SYMLINK, FUSE_MKNOD,	  FUSE_MKDIR,
-		FUSE_UNLINK,	      FUSE_RMDIR,   FUSE_RENAME,  FUSE_LINK,
-		FUSE_WRITE,	      FUSE_CREATE,  FUSE_RENAME2, FUSE_FALLOCATE,
-		FUSE_COPY_FILE_RANGE,
+		FUSE_SETATTR,	      FUSE_SYMLINK,  FUSE_MKNOD,       FUSE_MKDIR,
+		FUSE_UNLINK,	      FUSE_RMDIR,    FUSE_RENAME,      FUSE_LINK,
+		FUSE_WRITE,	      FUSE_CREATE,   FUSE_RENAME2,     FUSE_FALLOCATE,
+		FUSE_COPY_FILE_RANGE, FUSE_SETXATTR, FUSE_REMOVEXATTR,
 	};
-	const struct fuse_session_options options = { .readonly = true };
+	const struct fuse_session_options options = { .readonly = true, .xattr = true };
 	const struct fuse_open_in in = { .flags = O_RDONLY };
 
 	unit_start(&unit, &options);
