@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "fuse/passthrough/fs.h"
+#include "fuse/passthrough/xattr-map.h"
+#include "fuse/session.h"
 #include "sandbox/sandbox.h"
 
 #define OPTIONS_TAG_MAX		    36u /* virtio 1.2, 5.11.4 */
@@ -31,6 +33,11 @@ struct options {
 	bool no_readdirplus;
 	bool announce_submounts;
 	bool allow_direct_io;
+	bool killpriv_v2;
+	bool xattr; /* also set when one of the next three asks for attributes */
+	enum fuse_feature posix_acl;
+	enum fuse_feature security_label;
+	struct xattr_map *xattr_map; /* owned, or NULL */
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };
