@@ -430,7 +430,9 @@ static const char *check_whole(const struct options *o)
 }
 
 /* Read by libvirt and others before they choose how to start the daemon. */
-#define CAPABILITIES "{\n  \"type\": \"fs\"\n}"
+#define CAPABILITIES                                                                       \
+	"{\n  \"type\": \"fs\",\n  \"features\": [\n    \"posix-acl-negotiation-mode\",\n" \
+	"    \"security-label-negotiation-mode\"\n  ]\n}"
 
 static const struct options defaults = {
 	.fd = -1,

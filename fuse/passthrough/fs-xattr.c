@@ -83,12 +83,13 @@ static void place_put(struct place *place)
 	node_put(&place->node);
 }
 
+/* The daemon has made sure at its start that this is permitted. */
 static int enter_fds(struct fs_thread *thread)
 {
 	if (likely(thread->in_fds))
 		return 0;
 	if (unshare(CLONE_FS) < 0 || fchdir(thread->fs->proc_self_fd) < 0)
-		return -errno;
+		return -EOPNOTSUPP;
 	thread->in_fds = true;
 	return 0;
 }
@@ -171,7 +172,7 @@ ssize_t fs_getxattr(struct fs_thread *thread, uint64_t nodeid, const char *name,
 	CLEANUP(place_put) struct place place;
 	int r = place_get(thread, nodeid, name, &place);
 
-	/* Programs that show all they can do not expect to be forbidden one. */
+	/* The map forbids it. Programs that show all they can do not expect that of one. */
 	if (r == -EPERM)
 		return -ENODATA;
 	if (r < 0)

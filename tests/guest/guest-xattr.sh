@@ -47,6 +47,15 @@ program_runs_with_its_capability() {
 		[[ $(as_user ./grep-tool CapEff /proc/self/status) == *2000 ]]
 }
 
+set_id_bits_end_with_a_stranger() {
+	: >setid && chmod 6777 setid && echo root >>setid &&
+		[[ $(stat -c %a setid) == 6777 ]] && as_user dd if=/etc/hostname of=setid \
+		conv=notrunc status=none && [[ $(stat -c %a setid) == 777 ]] &&
+		chmod 6777 setid && as_user truncate -s 1 setid &&
+		[[ $(stat -c %a setid) == 777 ]] && chmod 6777 setid &&
+		chown 7:7 setid && [[ $(stat -c %a setid) == 777 ]]
+}
+
 trusted_works() {
 	setfattr -n trusted.overlay.opaque -v y dir &&
 		[[ $(value trusted.overlay.opaque dir) == y ]]
@@ -116,6 +125,8 @@ check "a symbolic link cannot have user attributes" fails_with "Operation not pe
 check "file capabilities end with a write, a truncation and a new owner" \
 	capability_is_kept_until_a_write
 check "a program runs with its capability" program_runs_with_its_capability
+check "set-id bits end with a write by somebody else and a new owner" \
+	set_id_bits_end_with_a_stranger
 case $1 in
 map)
 	check "trusted attributes are stored elsewhere" trusted_works

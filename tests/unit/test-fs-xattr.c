@@ -395,6 +395,30 @@ static void every_new_node_gets_its_label(void)
 	fs_unit_stop(&unit);
 }
 
+static void a_labelled_file_inherits_acls_as_any_other(void)
+{
+	struct fs_caller caller = labelling("trusted.label");
+	struct fs_opened opened;
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	g_assert_cmpint(fchmod(unit.dir_fd, 0777), ==, 0);
+	negotiate_acl(&unit);
+	caller.umask = 077;
+	g_assert_cmpint(
+		fs_create(unit.thread, &caller, 1, "before", 0666, O_RDWR, false, &entry, &opened),
+		==, 0);
+	g_assert_cmphex(entry.attr.stx.stx_mode & 0777, ==, 0600);
+	g_assert_cmpint(set_acl(&unit, 1, ACL_DEFAULT, false), ==, 0);
+	g_assert_cmpint(
+		fs_create(unit.thread, &caller, 1, "after", 0666, O_RDWR, false, &entry, &opened),
+		==, 0);
+	g_assert_cmphex(entry.attr.stx.stx_mode & 0777, ==, 0660);
+	check_value(&unit, entry.nodeid, "trusted.label", "label");
+	fs_unit_stop(&unit);
+}
+
 static void what_cannot_have_its_label_is_not_made(void)
 {
 	const struct fs_caller caller = labelling("nonsense");
@@ -452,6 +476,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/fs-xattr/a renamed capability goes with each change of the file",
 			a_renamed_capability_goes_with_each_change_of_the_file);
 	g_test_add_func("/fs-xattr/every new node gets its label", every_new_node_gets_its_label);
+	g_test_add_func("/fs-xattr/a labelled file inherits ACLs as any other",
+			a_labelled_file_inherits_acls_as_any_other);
 	g_test_add_func("/fs-xattr/what cannot have its label is not made",
 			what_cannot_have_its_label_is_not_made);
 	g_test_add_func("/fs-xattr/a labelled file needs the same rights",

@@ -208,7 +208,8 @@ static void asking_for_the_version_needs_nothing_else(void)
 	}
 	g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
 	g_test_trap_assert_passed();
-	g_test_trap_assert_stdout("*virtiofsd 0.*\"type\": \"fs\"*--shared-dir=DIR*");
+	g_test_trap_assert_stdout(
+		"*virtiofsd 0.*\"type\": \"fs\"*\"posix-acl-negotiation-mode\"*--shared-dir=DIR*");
 }
 
 int main(int argc, char **argv)
