@@ -226,7 +226,7 @@ static char *set_xattr(struct options *o, const char *value)
 
 static char *set_xattrmap(struct options *o, const char *value)
 {
-	struct xattr_map *map;
+	struct xattr_map *map = NULL;
 	char *why = NULL, *sentence;
 
 	if (xmap_parse(value, &map, &why) < 0) {
@@ -247,7 +247,7 @@ static char *set_feature(const char *option, const char *value, enum fuse_featur
 		{ "always", FUSE_FEATURE_ALWAYS },
 		{ NULL, 0 },
 	};
-	int feature;
+	int feature = FUSE_FEATURE_NEVER;
 	char *why = choose(choices, option, value ? value : "always", &feature);
 
 	if (!why)
@@ -536,5 +536,6 @@ void options_deinit(struct options *options)
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->socket_group, g_free);
 	g_clear_pointer(&options->tag, g_free);
-	g_clear_pointer(&options->xattr_map, xmap_free);
+	xmap_free(options->xattr_map);
+	options->xattr_map = NULL;
 }

@@ -152,7 +152,10 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 
 void fs_xattr_init(struct fs *fs, const struct fs_options *options);
 
-/* Of a new node that `fd` (may be O_PATH) refers to. */
+/*
+ * Of a new node that `fd` (may be O_PATH) refers to. A label that is kept in a user.* attribute is
+ * left out on nodes that cannot have those.
+ */
 int fs_label_fd(struct fs_thread *thread, int fd, const struct fs_label *label);
 
 int fs_remove_renamed_capability(const struct fs *fs, int fd);

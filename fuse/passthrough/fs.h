@@ -184,7 +184,8 @@ int fs_removexattr(struct fs_thread *thread, uint64_t nodeid, const char *name);
 /* ---- Names ---- */
 
 /*
- * What is made with a label is removed again when it cannot have it. A new file appears with its
+ * What is made with a label is removed again when it cannot have it, unless the reason is that
+ * the map keeps it in a user.* attribute, which links and special files do not have. A new file appears with its
  * label where the file system can make files without a name; other nodes get it just after they
  * were made, before the guest hears of them.
  */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/util.h"
 
 enum rule_type {
@@ -177,34 +176,38 @@ static int parse_rule(struct parser *p)
 			prepend);
 }
 
-static void free_map(struct xattr_map **map)
+static int parse_rules(struct parser *p, const char *text)
 {
-	xmap_free(*map);
+	int r = 0;
+
+	p->map->text = strdup(text);
+	if (!p->map->text)
+		return -ENOMEM;
+	p->at = p->map->text;
+	skip_blanks(p);
+	if (!*p->at)
+		return refuse(p, "is missing", NULL, FORM_RULE);
+	for (; *p->at && r == 0; p->nr++) {
+		r = parse_rule(p);
+		skip_blanks(p);
+	}
+	return r;
 }
 
 int xmap_parse(const char *text, struct xattr_map **ret_map, char **ret_why)
 {
-	CLEANUP(free_map) struct xattr_map *map = calloc(1, sizeof(*map));
+	struct xattr_map *map = calloc(1, sizeof(*map));
 	struct parser p = { .map = map, .nr = 1, .ret_why = ret_why };
 	int r;
 
 	if (!map)
 		return -ENOMEM;
-	map->text = strdup(text);
-	if (!map->text)
-		return -ENOMEM;
-	p.at = map->text;
-	skip_blanks(&p);
-	if (!*p.at)
-		return refuse(&p, "is missing", NULL, FORM_RULE);
-	for (; *p.at; p.nr++) {
-		r = parse_rule(&p);
-		if (r < 0)
-			return r;
-		skip_blanks(&p);
-	}
-	*ret_map = take_ptr(map);
-	return 0;
+	r = parse_rules(&p, text);
+	if (r < 0)
+		xmap_free(map);
+	else
+		*ret_map = map;
+	return r;
 }
 
 void xmap_free(struct xattr_map *map)

@@ -438,6 +438,24 @@ static void what_cannot_have_its_label_is_not_made(void)
 	fs_unit_stop(&unit);
 }
 
+static void links_and_pipes_are_made_without_a_label_they_cannot_have(void)
+{
+	const struct fs_caller caller = labelling("user.label");
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	g_assert_cmpint(fchmod(unit.dir_fd, 0777), ==, 0);
+	g_assert_cmpint(fs_symlink(unit.thread, &caller, 1, "link", "x", &entry), ==, 0);
+	check_list(&unit, entry.nodeid, "");
+	g_assert_cmpint(fs_mknod(unit.thread, &caller, 1, "fifo", S_IFIFO | 0600, 0, &entry), ==,
+			0);
+	check_list(&unit, entry.nodeid, "");
+	g_assert_cmpint(fs_mkdir(unit.thread, &caller, 1, "dir", 0700, &entry), ==, 0);
+	check_value(&unit, entry.nodeid, "user.label", "label");
+	fs_unit_stop(&unit);
+}
+
 static void a_labelled_file_needs_the_same_rights(void)
 {
 	const struct fs_caller caller = labelling("trusted.label");
@@ -480,6 +498,8 @@ int main(int argc, char **argv)
 			a_labelled_file_inherits_acls_as_any_other);
 	g_test_add_func("/fs-xattr/what cannot have its label is not made",
 			what_cannot_have_its_label_is_not_made);
+	g_test_add_func("/fs-xattr/links and pipes are made without a label they cannot have",
+			links_and_pipes_are_made_without_a_label_they_cannot_have);
 	g_test_add_func("/fs-xattr/a labelled file needs the same rights",
 			a_labelled_file_needs_the_same_rights);
 	return g_test_run();
