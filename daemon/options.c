@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -22,6 +23,7 @@ struct option_row {
 	const char *placeholder; /* NULL: a flag without value */
 	const char *help;
 	option_setter set;
+	bool value_optional; /* the setter gets NULL where there is none */
 };
 
 /* ---- Values ---- */
@@ -277,6 +279,66 @@ static char *set_negative_timeout(struct options *o, const char *value)
 	return timeout("negative-timeout", value, &o->negative_timeout);
 }
 
+/* `value` "off" is for the compat list; on the command line there is none. */
+static char *set_xattr(struct options *o, const char *value)
+{
+	o->xattr = !value || strcmp(value, "off") != 0;
+	return NULL;
+}
+
+static char *set_xattrmap(struct options *o, const char *value)
+{
+	struct xattr_map *map = NULL;
+	char *why = NULL, *sentence;
+
+	if (xmap_parse(value, &map, &why) < 0) {
+		sentence = g_strdup_printf("--xattrmap: %s", why ? why : "out of memory");
+		free(why);
+		return sentence;
+	}
+	xmap_free(o->xattr_map);
+	o->xattr_map = map;
+	return NULL;
+}
+
+static char *set_feature(const char *option, const char *value, enum fuse_feature *field)
+{
+	static const struct choice choices[] = {
+		{ "never", FUSE_FEATURE_NEVER },
+		{ "auto", FUSE_FEATURE_AUTO },
+		{ "always", FUSE_FEATURE_ALWAYS },
+		{ NULL, 0 },
+	};
+	int feature = FUSE_FEATURE_NEVER;
+	char *why = choose(choices, option, value ? value : "always", &feature);
+
+	if (!why)
+		*field = (enum fuse_feature)feature;
+	return why;
+}
+
+static char *set_posix_acl(struct options *o, const char *value)
+{
+	return set_feature("posix-acl", value, &o->posix_acl);
+}
+
+static char *set_security_label(struct options *o, const char *value)
+{
+	return set_feature("security-label", value, &o->security_label);
+}
+
+static char *set_killpriv_v2(struct options *o, const char *value)
+{
+	o->killpriv_v2 = true;
+	return NULL;
+}
+
+static char *set_no_killpriv_v2(struct options *o, const char *value)
+{
+	o->killpriv_v2 = false;
+	return NULL;
+}
+
 static char *set_debug(struct options *o, const char *value)
 {
 	o->log_level = LOG_LEVEL_DEBUG;
@@ -337,6 +399,18 @@ static const struct option_row rows[] = {
 	  set_entry_timeout },
 	{ "negative-timeout", 0, "SECONDS", "how long it holds that a name is absent (by --cache)",
 	  set_negative_timeout },
+	{ "xattr", 0, NULL, "serve extended attributes", set_xattr },
+	{ "xattrmap", 0, "RULES", "names of extended attributes on the host; implies --xattr",
+	  set_xattrmap },
+	{ "posix-acl", 0, "WHEN", "serve POSIX ACLs: never, auto, always (never); implies --xattr",
+	  set_posix_acl, true },
+	{ "security-label", 0, "WHEN",
+	  "label new files as the guest says: never, auto, always (never); implies --xattr",
+	  set_security_label, true },
+	{ "killpriv-v2", 0, NULL, "let the daemon alone drop set-id bits of files that change",
+	  set_killpriv_v2 },
+	{ "no-killpriv-v2", 0, NULL, "let the guest drop them as well (default)",
+	  set_no_killpriv_v2 },
 	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
 	{ "compat", 'o', "LIST",
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
@@ -395,6 +469,8 @@ static void add_table(GOptionGroup *group)
 		entries[i].long_name = rows[i].name;
 		entries[i].short_name = rows[i].letter;
 		entries[i].flags = rows[i].placeholder ? 0 : G_OPTION_FLAG_NO_ARG;
+		if (rows[i].value_optional)
+			entries[i].flags = G_OPTION_FLAG_OPTIONAL_ARG;
 		entries[i].arg = G_OPTION_ARG_CALLBACK;
 		entries[i].arg_data = (gpointer)on_option;
 		entries[i].description = rows[i].help;
@@ -407,6 +483,13 @@ static enum options_result usage_error(const char *why)
 {
 	fprintf(stderr, "virtiofsd: %s\n", why);
 	return OPTIONS_USAGE;
+}
+
+static void add_implied(struct options *o)
+{
+	if (o->posix_acl != FUSE_FEATURE_NEVER || o->security_label != FUSE_FEATURE_NEVER ||
+	    o->xattr_map)
+		o->xattr = true;
 }
 
 /* What no single value can tell. NULL if all is well. */
@@ -424,7 +507,9 @@ static const char *check_whole(const struct options *o)
 }
 
 /* Read by libvirt and others before they choose how to start the daemon. */
-#define CAPABILITIES "{\n  \"type\": \"fs\"\n}"
+#define CAPABILITIES                                                                       \
+	"{\n  \"type\": \"fs\",\n  \"features\": [\n    \"posix-acl-negotiation-mode\",\n" \
+	"    \"security-label-negotiation-mode\"\n  ]\n}"
 
 static const struct options defaults = {
 	.fd = -1,
@@ -517,6 +602,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		fprintf(stderr, "virtiofsd: '%s' is not an option: see --help\n", rest[1]);
 		return OPTIONS_USAGE;
 	}
+	add_implied(options);
 	why = check_whole(options);
 	return why ? usage_error(why) : OPTIONS_RUN;
 }
@@ -527,4 +613,6 @@ void options_deinit(struct options *options)
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->socket_group, g_free);
 	g_clear_pointer(&options->tag, g_free);
+	xmap_free(options->xattr_map);
+	options->xattr_map = NULL;
 }

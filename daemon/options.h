@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "fuse/passthrough/fs.h"
+#include "fuse/passthrough/xattr-map.h"
 #include "fuse/session.h"
 #include "sandbox/sandbox.h"
 
@@ -40,6 +41,11 @@ struct options {
 	struct fuse_timeout attr_timeout;
 	struct fuse_timeout entry_timeout;
 	struct fuse_timeout negative_timeout;
+	bool killpriv_v2;
+	bool xattr; /* also set when one of the next three asks for attributes */
+	enum fuse_feature posix_acl;
+	enum fuse_feature security_label;
+	struct xattr_map *xattr_map; /* owned, or NULL */
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

@@ -5,6 +5,7 @@
 #include "daemon/serve.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -66,6 +67,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		.cache = options->cache,
 		.readonly = options->readonly,
 		.allow_direct_io = options->allow_direct_io,
+		.xattr_map = options->xattr_map,
 	};
 	size_t sizes[ARENA_N_SECTIONS];
 	int r;
@@ -97,8 +99,22 @@ static int build_server(struct server *s, const struct options *options, struct 
 		.negative = options->negative_timeout,
 		.writeback = options->writeback,
 		.allow_mmap = options->allow_mmap,
+		.xattr = options->xattr,
+		.killpriv_v2 = options->killpriv_v2,
+		.posix_acl = options->posix_acl,
+		.security_label = options->security_label,
 	};
-	int r = build_fs(s, options, view);
+	int r;
+
+	/* Threads will want a working directory each; better refused now than in the middle. */
+	if (options->xattr && unshare(CLONE_FS) < 0) {
+		log_error(
+			"--xattr needs unshare(2), which is not permitted here (%s); permit it in "
+			"the container or do without extended attributes",
+			log_strerror(errno));
+		return -EPERM;
+	}
+	r = build_fs(s, options, view);
 
 	if (r == 0)
 		r = fuse_session_new(&fuse, s->fs, &s->arena, &s->fuse);

@@ -5,6 +5,7 @@
  * A flag is granted only when the guest offers it and the code behind it exists. The upper 32
  * flags travel in flags2, which counts only if both sides set FUSE_INIT_EXT.
  */
+#include "base/log.h"
 #include "base/util.h"
 #include "fuse/ops.h"
 #include "fuse/request.h"
@@ -50,6 +51,46 @@ static uint64_t readdirplus_flags(const struct fuse_session_options *options, ui
 static bool files_are_cached(const struct fuse_session_options *options)
 {
 	return options->cache == FS_CACHE_AUTO || options->cache == FS_CACHE_ALWAYS;
+}
+
+/*
+ * With ACLs the daemon applies the umask, because a default ACL takes its place, and has to know
+ * who may keep a set-group-ID bit.
+ */
+#define FLAGS_ACL ((uint64_t)(FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT))
+
+static int add_feature(enum fuse_feature wanted, const char *option, uint64_t needed,
+		       uint64_t offered, uint64_t *flags)
+{
+	if (wanted == FUSE_FEATURE_NEVER)
+		return 0;
+	if ((offered & needed) == needed) {
+		*flags |= needed;
+		return 0;
+	}
+	if (wanted == FUSE_FEATURE_AUTO) {
+		log_debug("The guest cannot do what --%s=auto asks for", option);
+		return 0;
+	}
+	log_peer("The guest cannot mount: it cannot do what --%s asks for; use --%s=auto", option,
+		 option);
+	return -EPROTO;
+}
+
+static int optional_flags(const struct fuse_session_options *options, uint64_t offered,
+			  uint64_t *flags)
+{
+	int r;
+
+	if (options->xattr)
+		*flags |= offered & FUSE_SETXATTR_EXT;
+	if (options->killpriv_v2)
+		*flags |= offered & FUSE_HANDLE_KILLPRIV_V2;
+	r = add_feature(options->posix_acl, "posix-acl", FLAGS_ACL, offered, flags);
+	if (r < 0)
+		return r;
+	return add_feature(options->security_label, "security-label", FUSE_SECURITY_CTX, offered,
+			   flags);
 }
 
 static uint64_t granted_flags(const struct fuse_session_options *options, uint64_t offered)
@@ -105,14 +146,19 @@ int op_init(struct request *req)
 {
 	const struct fuse_init_in *in = req_take(req, offsetof(struct fuse_init_in, flags2));
 	uint32_t minor;
-	uint64_t flags;
+	uint64_t flags, offered;
+	int r;
 
 	if (in->major > WIRE_MAJOR)
 		return reply_other_major(req);
 	if (in->major < WIRE_MAJOR || in->minor < WIRE_MINOR_LEAST)
 		return -EPROTO;
 	minor = MIN(in->minor, (uint32_t)WIRE_MINOR);
-	flags = granted_flags(&req->session->options, offered_flags(req, in));
+	offered = offered_flags(req, in);
+	flags = granted_flags(&req->session->options, offered);
+	r = optional_flags(&req->session->options, offered, &flags);
+	if (r < 0)
+		return r;
 	session_start(req->session, minor, flags);
 	return reply_init_out(req, in, minor, flags);
 }

@@ -44,6 +44,11 @@ static const struct op ops[] = {
 	[FUSE_STATFS] = { "STATFS", 0, OUT(fuse_statfs_out), 0, op_statfs },
 	[FUSE_RELEASE] = { "RELEASE", IN(fuse_release_in), 0, 0, op_release },
 	[FUSE_FSYNC] = { "FSYNC", IN(fuse_fsync_in), 0, 0, op_fsync },
+	[FUSE_SETXATTR] = { "SETXATTR", FUSE_COMPAT_SETXATTR_IN_SIZE, 0, OP_MODIFIES | OP_XATTR,
+			    op_setxattr },
+	[FUSE_GETXATTR] = { "GETXATTR", IN(fuse_getxattr_in), 0, OP_XATTR, op_getxattr },
+	[FUSE_LISTXATTR] = { "LISTXATTR", IN(fuse_getxattr_in), 0, OP_XATTR, op_listxattr },
+	[FUSE_REMOVEXATTR] = { "REMOVEXATTR", 0, 0, OP_MODIFIES | OP_XATTR, op_removexattr },
 	[FUSE_FLUSH] = { "FLUSH", IN(fuse_flush_in), 0, 0, op_flush },
 	[FUSE_INIT] = { "INIT", INIT_IN_LEAST, OUT(fuse_init_out), OP_BEFORE_INIT, op_init },
 	[FUSE_OPENDIR] = { "OPENDIR", IN(fuse_open_in), OUT(fuse_open_out), 0, op_opendir },
@@ -120,9 +125,17 @@ static int run(struct request *req, const struct op *op)
 	return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
-uint32_t ops_dispatch(struct request *req)
+/* The row of what is known and switched on. */
+static const struct op *find_for(const struct request *req)
 {
 	const struct op *op = ops_find(req->in.opcode);
+
+	return op && op->flags & OP_XATTR && !req->session->options.xattr ? NULL : op;
+}
+
+uint32_t ops_dispatch(struct request *req)
+{
+	const struct op *op = find_for(req);
 	bool silent = op && (op->flags & OP_NO_REPLY);
 	int r;
 

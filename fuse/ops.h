@@ -17,6 +17,7 @@ enum op_flags {
 	OP_DATA_IN = 1 << 3,	 /* only the fixed arguments are copied, the rest stays in place */
 	OP_LOCKS = 1 << 4,	 /* -ENOSYS unless INIT agreed on locks of either kind */
 	OP_NOT_WRITEBACK = 1 << 5, /* -ENOSYS where the guest may hold unwritten data */
+	OP_XATTR = 1 << 6,	   /* unknown (-ENOSYS) unless extended attributes are on */
 };
 
 /* From a handler: the reply comes later, and the message has been given away. */
@@ -95,5 +96,11 @@ int op_readdir(struct request *req);
 int op_readdirplus(struct request *req);
 int op_releasedir(struct request *req);
 int op_fsyncdir(struct request *req);
+
+/* op-xattr.c */
+int op_setxattr(struct request *req);
+int op_getxattr(struct request *req);
+int op_listxattr(struct request *req);
+int op_removexattr(struct request *req);
 
 #endif

@@ -16,6 +16,8 @@
 #include "base/util.h"
 #include "fuse/session-internal.h"
 
+#define MINOR_OF_EXTLEN 38u
+
 static void set_error(struct request *req, int error)
 {
 	if (!req->error)
@@ -114,6 +116,42 @@ const char *req_take_name(struct request *req)
 	return name;
 }
 
+const char *req_take_xattr_name(struct request *req)
+{
+	const char *name = req->args + req->args_pos;
+	size_t left = req->args_len - req->args_pos;
+	size_t len;
+
+	if (req->error)
+		return NULL;
+	len = strnlen(name, left);
+	if (len == left)
+		set_error(req, -EINVAL);
+	else if (len == 0 || len > XATTR_NAME_MAX)
+		set_error(req, -ERANGE);
+	else
+		req->args_pos += len + 1;
+	return req->error ? NULL : name;
+}
+
+const void *req_take_value(struct request *req, size_t size)
+{
+	size_t copied = req->args_len - req->args_pos;
+	char *value = req->thread->out;
+
+	if (size <= copied)
+		return req_take(req, size);
+	if (!req->error && (size > sizeof(req->thread->out) || size - copied > req->payload_len))
+		set_error(req, -EINVAL);
+	if (req->error)
+		return NULL;
+	memcpy(value, req->args + req->args_pos, copied);
+	req->args_pos += copied;
+	iov_copy_out(&req->payload, value + copied, size - copied);
+	req->payload_len -= size - copied;
+	return value;
+}
+
 /* `data` are the `len` bytes behind the extension's header. At most one group is ever sent. */
 static int take_group(struct fs_caller *caller, const char *data, size_t len)
 {
@@ -131,17 +169,64 @@ static int take_group(struct fs_caller *caller, const char *data, size_t len)
 	return 0;
 }
 
+/* The same for security contexts, of which there are `n`: name and value of at most one label. */
+static int take_label(struct fs_caller *caller, uint32_t n, const char *data, size_t len)
+{
+	struct fuse_secctx head;
+	size_t name_len;
+
+	if (n == 0)
+		return 0;
+	if (n != 1 || caller->label.name || len < sizeof(head))
+		return -EINVAL;
+	memcpy(&head, data, sizeof(head));
+	data += sizeof(head);
+	len -= sizeof(head);
+	name_len = strnlen(data, len);
+	if (name_len == 0 || name_len > XATTR_NAME_MAX || name_len == len ||
+	    head.size > len - name_len - 1)
+		return -EINVAL;
+	caller->label = (struct fs_label){
+		.name = data,
+		.value = data + name_len + 1,
+		.size = head.size,
+	};
+	return 0;
+}
+
+static int take_extension(struct request *req, struct fs_caller *caller, uint32_t type,
+			  const char *data, size_t len)
+{
+	if (type == FUSE_EXT_GROUPS)
+		return take_group(caller, data, len);
+	/* Below, the type is a number of security contexts. */
+	if (type < FUSE_EXT_GROUPS && session_has(req->session, FUSE_SECURITY_CTX))
+		return take_label(caller, type, data, len);
+	return 0;
+}
+
 /*
- * Extensions stand one behind the other, each padded to 8 bytes. A security context (a type below
- * FUSE_EXT_GROUPS is its number of contexts) was not agreed on and is passed over.
+ * The header tells how long the extensions are; before protocol 7.38 it did not, and all there
+ * could be was a security context.
  */
+static size_t extension_bytes(const struct request *req)
+{
+	uint32_t minor = __atomic_load_n(&req->session->state->minor, __ATOMIC_RELAXED);
+
+	if (minor < MINOR_OF_EXTLEN && session_has(req->session, FUSE_SECURITY_CTX))
+		return req->args_len - req->args_pos;
+	return (size_t)req->in.total_extlen * 8;
+}
+
+/* Extensions stand one behind the other, each padded to 8 bytes. */
 static int take_extensions(struct request *req, struct fs_caller *caller)
 {
-	size_t len = (size_t)req->in.total_extlen * 8;
+	size_t len = extension_bytes(req);
 	const char *at = req_take(req, len);
 
 	while (at && len > 0) {
 		struct fuse_ext_header head;
+		size_t padded;
 		int r;
 
 		if (len < sizeof(head))
@@ -149,14 +234,14 @@ static int take_extensions(struct request *req, struct fs_caller *caller)
 		memcpy(&head, at, sizeof(head));
 		if (head.size < sizeof(head) || head.size > len)
 			return -EINVAL;
-		if (head.type == FUSE_EXT_GROUPS) {
-			r = take_group(caller, at + sizeof(head), head.size - sizeof(head));
-			if (r < 0)
-				return r;
-		}
-		/* `len` stays a multiple of 8, so the padding is inside as well. */
-		at += FUSE_REC_ALIGN((size_t)head.size);
-		len -= FUSE_REC_ALIGN((size_t)head.size);
+		r = take_extension(req, caller, head.type, at + sizeof(head),
+				   head.size - sizeof(head));
+		if (r < 0)
+			return r;
+		/* The last one of an old guest may lack its padding. */
+		padded = MIN(FUSE_REC_ALIGN((size_t)head.size), len);
+		at += padded;
+		len -= padded;
 	}
 	return req->error;
 }

@@ -53,6 +53,15 @@ const char *req_take_string(struct request *req, size_t max_len);
 /* A name that is one path component: also not ".", "..", and without '/' (-EINVAL). */
 const char *req_take_name(struct request *req);
 
+/* The name of an extended attribute: -EINVAL without its NUL, -ERANGE if empty or too long. */
+const char *req_take_xattr_name(struct request *req);
+
+/*
+ * The next `size` bytes, which may go on behind the copied arguments: valid until something is
+ * built in the thread's buffer for replies. -EINVAL when there are fewer.
+ */
+const void *req_take_value(struct request *req, size_t size);
+
 /*
  * Last: who creates, from the header and the extensions behind the names. Returns `error`.
  * `umask` is left 0.

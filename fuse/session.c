@@ -93,6 +93,7 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 		.groups_sent = flags & FUSE_CREATE_SUPP_GROUP,
 		.submounts = flags & FUSE_SUBMOUNTS,
 		.writeback = flags & FUSE_WRITEBACK_CACHE,
+		.posix_acl = flags & FUSE_POSIX_ACL,
 	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);

@@ -24,6 +24,13 @@ struct fuse_timeout {
 	uint64_t ns;
 };
 
+/* What the guest has to do its part for. */
+enum fuse_feature {
+	FUSE_FEATURE_NEVER,
+	FUSE_FEATURE_AUTO,   /* with guests that can */
+	FUSE_FEATURE_ALWAYS, /* other guests are refused */
+};
+
 struct fuse_session_options {
 	enum fs_cache cache; /* decides timeouts and readdirplus */
 	struct fuse_timeout attr;
@@ -32,10 +39,14 @@ struct fuse_session_options {
 	bool readonly;		      /* modifying operations are refused in the op table already */
 	bool no_readdirplus;
 	bool announce_submounts;
-	bool posix_lock; /* byte range locks are the host's; otherwise each guest has its own */
-	bool flock;	 /* the same for locks of whole files */
-	bool writeback;	 /* the guest may hold back what it writes to cached files */
-	bool allow_mmap; /* shared mappings of files that are not cached */
+	bool posix_lock;  /* byte range locks are the host's; otherwise each guest has its own */
+	bool flock;	  /* the same for locks of whole files */
+	bool writeback;	  /* the guest may hold back what it writes to cached files */
+	bool allow_mmap;  /* shared mappings of files that are not cached */
+	bool xattr;	  /* extended attributes; implied by the next two */
+	bool killpriv_v2; /* the daemon drops set-id bits on every change, as it does anyway */
+	enum fuse_feature posix_acl;
+	enum fuse_feature security_label;
 };
 
 /* Bytes that fuse_session_new() needs in the section ARENA_SESSION. */

@@ -145,5 +145,8 @@ _Static_assert(sizeof(struct fuse_statx_in) == 24, "wire");
 _Static_assert(sizeof(struct fuse_statx_out) == 288, "wire");
 _Static_assert(sizeof(struct fuse_ioctl_in) == 32, "wire");
 _Static_assert(sizeof(struct fuse_ioctl_out) == 16, "wire");
+_Static_assert(sizeof(struct fuse_secctx) == 8, "wire");
+_Static_assert(sizeof(struct fuse_setxattr_in) == 16, "wire");
+_Static_assert(sizeof(struct fuse_getxattr_out) == 8, "wire");
 
 #endif

@@ -109,6 +109,12 @@ static const int name_calls[] = {
 	SCMP_SYS(utimensat),
 };
 
+/* Extended attributes, by path below /proc/self/fd; the last drops a renamed file capability. */
+static const int xattr_calls[] = {
+	SCMP_SYS(getxattr), SCMP_SYS(listxattr),    SCMP_SYS(removexattr),
+	SCMP_SYS(setxattr), SCMP_SYS(fremovexattr),
+};
+
 /* Acting for a user of the guest, per thread. */
 static const int identity_calls[] = {
 	SCMP_SYS(capget),    SCMP_SYS(capset),	  SCMP_SYS(getegid), SCMP_SYS(geteuid),
@@ -132,7 +138,7 @@ struct call_group {
 static const struct call_group server_groups[] = {
 	GROUP(thread_calls), GROUP(memory_calls),   GROUP(signal_calls),     GROUP(event_calls),
 	GROUP(time_calls),   GROUP(socket_calls),   GROUP(descriptor_calls), GROUP(file_calls),
-	GROUP(name_calls),   GROUP(identity_calls), GROUP(random_calls),
+	GROUP(name_calls),   GROUP(identity_calls), GROUP(random_calls),     GROUP(xattr_calls),
 };
 
 /* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */

@@ -75,11 +75,27 @@ int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs
 
 /* ---- Changes ---- */
 
-static int change_owner(const struct target *target, const struct fs_setattr *set)
+static int drop_capability(struct fs_thread *thread, const struct target *target)
+{
+	if (likely(!thread->fs->renamed_capability.text[0]))
+		return 0;
+	if (target->real && target->file.slot->kind == HANDLE_FILE)
+		return fs_remove_renamed_capability(thread->fs, target->fd);
+	if (target->real || target->node.slot->type != S_IFREG)
+		return 0;
+	return fs_remove_renamed_capability_by_path(thread, target->fd);
+}
+
+static int change_owner(struct fs_thread *thread, const struct target *target,
+			const struct fs_setattr *set)
 {
 	uid_t uid = set->set_uid ? set->uid : (uid_t)-1;
 	gid_t gid = set->set_gid ? set->gid : (gid_t)-1;
-	int r = neg_errno(fchownat(target->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+	int r = drop_capability(thread, target);
+
+	if (r < 0)
+		return r;
+	r = neg_errno(fchownat(target->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
 
 	/* An id that is not mapped here is one that may not be given away to. */
 	return r == -EINVAL ? -EPERM : r;
@@ -95,11 +111,13 @@ static int change_mode(struct fs *fs, const struct target *target, uint32_t mode
 	return neg_errno(fchmodat(fs->proc_self_fd, name.text, mode, 0));
 }
 
-static int truncate_fd(int fd, uint64_t size, bool kill_suidgid)
+static int truncate_fd(const struct fs *fs, int fd, uint64_t size, bool kill_suidgid)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
-	int r = kill_suidgid ? creds_drop_fsetid(&scope) : 0;
+	int r = fs_drop_capability(fs, fd);
 
+	if (r == 0 && kill_suidgid)
+		r = creds_drop_fsetid(&scope);
 	return r < 0 ? r : neg_errno(ftruncate(fd, (off_t)size));
 }
 
@@ -110,7 +128,7 @@ static int change_size(struct fs *fs, const struct target *target, const struct 
 	if (set->size > INT64_MAX)
 		return -EINVAL;
 	if (target->real)
-		return truncate_fd(target->fd, set->size, set->kill_suidgid);
+		return truncate_fd(fs, target->fd, set->size, set->kill_suidgid);
 	if (target->node.slot->type == S_IFDIR)
 		return -EISDIR;
 	if (target->node.slot->type != S_IFREG)
@@ -118,7 +136,7 @@ static int change_size(struct fs *fs, const struct target *target, const struct 
 	fd = fd_reopen(fs->proc_self_fd, target->fd, O_WRONLY);
 	if (fd < 0)
 		return fd;
-	return truncate_fd(fd, set->size, set->kill_suidgid);
+	return truncate_fd(fs, fd, set->size, set->kill_suidgid);
 }
 
 static int change_times(const struct target *target, const struct fs_setattr *set)
@@ -156,12 +174,14 @@ static bool valid_times(const struct fs_setattr *set)
  * comes with it, so the mode follows; times come last because everything else moves them. The
  * owner goes first, being refused most often.
  */
-static int change_all(struct fs *fs, const struct target *target, const struct fs_setattr *set)
+static int change_all(struct fs_thread *thread, const struct target *target,
+		      const struct fs_setattr *set)
 {
+	struct fs *fs = thread->fs;
 	int r = 0;
 
 	if (set->set_uid || set->set_gid)
-		r = change_owner(target, set);
+		r = change_owner(thread, target, set);
 	if (r == 0 && set->set_size)
 		r = change_size(fs, target, set);
 	if (r == 0 && set->set_mode)
@@ -184,7 +204,7 @@ int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setatt
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block_on(thread, target.backing);
-	r = change_all(thread->fs, &target, set);
+	r = change_all(thread, &target, set);
 	return r < 0 ? r : target_attr(thread->fs, &target, ret_attr);
 }
 

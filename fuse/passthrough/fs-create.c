@@ -11,12 +11,16 @@
 
 #include "fuse/passthrough/creds.h"
 
-/* Groups that did not come with the request cannot be checked again here. */
+/*
+ * Groups that did not come with the request cannot be checked again here. What may come is the
+ * group of the directory; an ACL can name others.
+ */
 static unsigned int keep_for_groups(const struct fs *fs)
 {
 	bool sent = __atomic_load_n(&fs->groups_sent, __ATOMIC_RELAXED);
+	bool acl = __atomic_load_n(&fs->posix_acl, __ATOMIC_RELAXED);
 
-	return sent ? 0 : CREDS_KEEP_DAC_OVERRIDE;
+	return sent && !acl ? 0 : CREDS_KEEP_DAC_OVERRIDE;
 }
 
 /* The checks that all creating operations share. */
@@ -32,13 +36,41 @@ static int may_create(struct fs_thread *thread, const struct node_ref *dir, cons
 	return 0;
 }
 
-static int lookup_new(struct fs *fs, const struct node_ref *dir, const char *name,
-		      struct fs_entry *ret_entry)
+/*
+ * A label that comes after the node. In the guest nobody can see the node yet, because its kernel
+ * holds the directory until the reply.
+ */
+static int label_new(struct fs_thread *thread, int dir_fd, const char *name, int fd,
+		     const struct fs_label *label)
+{
+	struct statx stx;
+	int r = fs_label_fd(thread, fd, label);
+
+	if (r == 0)
+		return 0;
+	/* Without a label where one belongs is worse than not at all. */
+	if (fs_statx(fd, "", &stx) == 0)
+		(void)unlinkat(dir_fd, name, S_ISDIR(stx.stx_mode) ? AT_REMOVEDIR : 0);
+	return r;
+}
+
+static int lookup_new(struct fs_thread *thread, const struct node_ref *dir, const char *name,
+		      const struct fs_label *label, struct fs_entry *ret_entry)
 {
 	const struct lookup_dir in = { dir->slot, dir->slot->fd };
+	cleanup_fd int fd = -1;
+	int r;
 
-	int r = fs_lookup_in(fs, &in, name, false, ret_entry);
-
+	if (label->name) {
+		fd = openat(in.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		r = label_new(thread, in.fd, name, fd, label);
+		if (r == 0)
+			r = fs_lookup_fd(thread->fs, &in, take_fd(&fd), ret_entry);
+	} else {
+		r = fs_lookup_in(thread->fs, &in, name, false, ret_entry);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -62,7 +94,7 @@ int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	if (r < 0)
 		return r;
 	r = make_symlink(thread->fs, caller, dir.slot->fd, name, target);
-	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
 }
 
 static int make_node(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
@@ -86,7 +118,7 @@ int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 	if (r < 0)
 		return r;
 	r = make_node(thread->fs, caller, dir.slot->fd, name, mode, rdev);
-	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
 }
 
 static int make_dir(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
@@ -107,7 +139,7 @@ int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 	if (r < 0)
 		return r;
 	r = make_dir(thread->fs, caller, dir.slot->fd, name, mode);
-	return r < 0 ? r : lookup_new(thread->fs, &dir, name, ret_entry);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
 }
 
 /* ---- Another name for a known node ---- */
@@ -152,6 +184,58 @@ static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, 
 		return r;
 	return neg_errno(openat(dir_fd, name, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
 				mode & ~(uint32_t)S_IFMT));
+}
+
+/*
+ * A file that has its label before it has its name. -EOPNOTSUPP where the file system cannot make
+ * files without one.
+ */
+static int make_labelled_file(struct fs_thread *thread, const struct fs_caller *caller, int dir_fd,
+			      const char *name, uint32_t mode, int flags)
+{
+	const int access = (flags & O_ACCMODE) == O_RDONLY ? O_RDWR : flags & O_ACCMODE;
+	cleanup_fd int fd = -1;
+	struct fd_name source;
+	int r;
+
+	flags &= ~(O_ACCMODE | O_TRUNC);
+	{
+		cleanup_creds struct creds_scope scope;
+
+		r = creds_become(&scope, caller, keep_for_groups(thread->fs));
+		if (r < 0)
+			return r;
+		fd = openat(dir_fd, ".", flags | access | O_TMPFILE | O_CLOEXEC,
+			    mode & ~(uint32_t)S_IFMT);
+		if (fd < 0) /* EISDIR: not known to this kernel */
+			return errno == EISDIR ? -EOPNOTSUPP : -errno;
+	}
+	r = fs_label_fd(thread, fd, &caller->label);
+	if (r < 0)
+		return r;
+	source = fd_name(fd);
+	r = neg_errno(
+		linkat(thread->fs->proc_self_fd, source.text, dir_fd, name, AT_SYMLINK_FOLLOW));
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static int make_new_file(struct fs_thread *thread, const struct fs_caller *caller, int dir_fd,
+			 const char *name, uint32_t mode, int flags)
+{
+	cleanup_fd int fd = -1;
+	int excl = flags | O_CREAT | O_EXCL;
+	int r;
+
+	if (!caller->label.name)
+		return make_file(thread->fs, caller, dir_fd, name, mode, excl);
+	r = make_labelled_file(thread, caller, dir_fd, name, mode, flags);
+	if (r != -EOPNOTSUPP)
+		return r;
+	fd = make_file(thread->fs, caller, dir_fd, name, mode, excl);
+	if (fd < 0)
+		return fd;
+	r = label_new(thread, dir_fd, name, fd, &caller->label);
+	return r < 0 ? r : take_fd(&fd);
 }
 
 /* The open, on a node whose lookup is given back when there will be no reply to carry it. */
@@ -226,7 +310,7 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 		return r;
 	/* Between the two ways the name may come or go, so the first is tried once more. */
 	for (int i = 0; i < 2; i++) {
-		r = make_file(fs, caller, dir.slot->fd, name, mode, host_flags | O_CREAT | O_EXCL);
+		r = make_new_file(thread, caller, dir.slot->fd, name, mode, host_flags);
 		if (r >= 0)
 			return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
 		if (r != -EEXIST || flags & GUEST_O_EXCL)
@@ -247,6 +331,7 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	       struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_fd int fd = -1;
 	struct fs *fs = thread->fs;
 	int host_flags;
 	int r = dir.slot ? fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags) : -ESTALE;
@@ -261,8 +346,9 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);
 	host_flags |= O_TMPFILE | (flags & GUEST_O_EXCL ? O_EXCL : 0);
-	r = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
-	if (r < 0)
-		return r == -EISDIR ? -EOPNOTSUPP : r;
-	return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
+	fd = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
+	if (fd < 0)
+		return fd == -EISDIR ? -EOPNOTSUPP : fd;
+	r = caller->label.name ? fs_label_fd(thread, fd, &caller->label) : 0;
+	return r < 0 ? r : add_created(fs, &dir, take_fd(&fd), flags, ret_entry, ret_opened);
 }

@@ -16,15 +16,23 @@
 #include "fuse/passthrough/inode-fd.h"
 #include "fuse/passthrough/inode-table.h"
 #include "fuse/passthrough/lock-table.h"
+#include "fuse/passthrough/xattr-map.h"
 
 struct fs {
 	int proc_self_fd; /* owned */
 	enum fs_cache cache;
 	bool readonly;
 	bool allow_direct_io;
-	bool groups_sent; /* atomic; negotiated */
-	bool submounts;	  /* atomic; negotiated */
-	bool writeback;	  /* atomic; negotiated */
+	bool groups_sent;		   /* atomic; negotiated */
+	bool submounts;			   /* atomic; negotiated */
+	bool posix_acl;			   /* atomic; negotiated */
+	bool writeback;			   /* atomic; negotiated */
+	const struct xattr_map *xattr_map; /* borrowed, or NULL */
+	/*
+	 * Where the map keeps security.capability, if not under that name. The kernel drops file
+	 * capabilities when a file changes, but does not know them by another name.
+	 */
+	struct xmap_name renamed_capability;
 	struct inode_table inodes;
 	struct handle_table handles;
 	struct lock_table locks;
@@ -150,5 +158,26 @@ void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 /* A new handle for an open file; `fd` is taken, also on failure. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened);
+
+/* ---- Extended attributes ---- */
+
+void fs_xattr_init(struct fs *fs, const struct fs_options *options);
+
+/*
+ * Of a new node that `fd` (may be O_PATH) refers to. A label that is kept in a user.* attribute is
+ * left out on nodes that cannot have those.
+ */
+int fs_label_fd(struct fs_thread *thread, int fd, const struct fs_label *label);
+
+int fs_remove_renamed_capability(const struct fs *fs, int fd);
+int fs_remove_renamed_capability_by_path(struct fs_thread *thread, int path_fd);
+
+/* Before a regular file is changed through `fd`, which is not O_PATH. */
+static inline int fs_drop_capability(const struct fs *fs, int fd)
+{
+	if (likely(!fs->renamed_capability.text[0]))
+		return 0;
+	return fs_remove_renamed_capability(fs, fd);
+}
 
 #endif

@@ -164,11 +164,11 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		return -EROFS;
 	if (file.slot->backing == BACKING_REMOTE || file.slot->flags & HANDLE_DIRECT)
 		fs_may_block(thread);
-	if (write->kill_suidgid) {
+	r = fs_drop_capability(thread->fs, file.slot->fd);
+	if (r == 0 && write->kill_suidgid)
 		r = creds_drop_fsetid(&scope);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
 		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
 	append = file.slot->flags & HANDLE_APPEND && !write->from_cache;
@@ -181,6 +181,7 @@ int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t 
 		 uint64_t length)
 {
 	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	int r;
 
 	if (!file.slot)
 		return -EBADF;
@@ -189,6 +190,9 @@ int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t 
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block(thread);
+	r = fs_drop_capability(thread->fs, file.slot->fd);
+	if (r < 0)
+		return r;
 	return neg_errno(fallocate(file.slot->fd, (int)mode, (off_t)offset, (off_t)length));
 }
 
@@ -211,6 +215,7 @@ ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 	cleanup_file struct file_ref out = file_get(thread->fs, copy->fh_out, HANDLE_FILE);
 	off_t offset_in = (off_t)copy->offset_in;
 	off_t offset_out = (off_t)copy->offset_out;
+	int r;
 
 	/* The descriptor has no O_APPEND for the kernel to refuse. */
 	if (!in.slot || !out.slot || out.slot->flags & HANDLE_APPEND)
@@ -220,6 +225,9 @@ ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block(thread);
+	r = fs_drop_capability(thread->fs, out.slot->fd);
+	if (r < 0)
+		return r;
 	return neg_errno(copy_file_range(in.slot->fd, &offset_in, out.slot->fd, &offset_out,
 					 (size_t)copy->length, 0));
 }

@@ -112,6 +112,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 		 struct fs_opened *ret_opened)
 {
 	bool drop_ids = kill_suidgid && flags & GUEST_O_TRUNC;
+	cleanup_fd int fd = -1;
 	int host_flags;
 	int r;
 
@@ -120,8 +121,11 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	r = fs_host_flags(fs, flags, &host_flags);
 	if (r < 0)
 		return r;
-	r = open_regular(fs, slot->fd, host_flags, flags, drop_ids);
-	return r < 0 ? r : fs_add_file(fs, slot, flags, r, ret_opened);
+	fd = open_regular(fs, slot->fd, host_flags, flags, drop_ids);
+	if (fd < 0)
+		return fd;
+	r = flags & GUEST_O_TRUNC ? fs_drop_capability(fs, fd) : 0;
+	return r < 0 ? r : fs_add_file(fs, slot, flags, take_fd(&fd), ret_opened);
 }
 
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,

@@ -68,6 +68,7 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	fs->cache = options->cache;
 	fs->readonly = options->readonly;
 	fs->allow_direct_io = options->allow_direct_io;
+	fs_xattr_init(fs, options);
 	r = init_tables(fs, options, arena);
 	if (r < 0)
 		return r;
@@ -104,6 +105,7 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->posix_acl, negotiated->posix_acl, __ATOMIC_RELAXED);
 	htab_release_all(&fs->handles);
 	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, false);

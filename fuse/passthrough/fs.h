@@ -28,6 +28,7 @@
 #define FS_ROOT_ID 1u
 
 struct fs;
+struct xattr_map;
 
 /* ---- Life: one control thread ---- */
 
@@ -44,8 +45,9 @@ struct fs_options {
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
-	uint32_t max_inodes;  /* above: -ENFILE */
-	uint32_t max_handles; /* above: -ENFILE */
+	const struct xattr_map *xattr_map; /* borrowed; NULL: names are the same on both sides */
+	uint32_t max_inodes;		   /* above: -ENFILE */
+	uint32_t max_handles;		   /* above: -ENFILE */
 	/* Each has a descriptor; above: -ENOLCK. 0: no byte range locks. */
 	uint32_t max_lock_owners;
 };
@@ -63,12 +65,14 @@ void fs_free(struct fs *fs);
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
  * matters; otherwise they run with CAP_DAC_OVERRIDE kept, since the guest has already checked.
+ * With ACLs any group may matter, so they run with it as well.
  * `writeback`: the guest also reads through files opened for writing, and knows their ends.
  */
 struct fs_negotiated {
 	bool groups_sent;
 	bool submounts;
 	bool writeback;
+	bool posix_acl; /* the guest checks ACLs; otherwise it is not shown any */
 };
 
 /*
@@ -88,21 +92,30 @@ struct fs_thread {
 	 * the caller can let another thread go on with the queue. May be NULL.
 	 */
 	void (*about_to_block)(struct fs_thread *thread);
+	bool in_fds;		/* working directory is /proc/self/fd */
 	unsigned int n_unknown; /* lookups in a row that found what was not known */
 	/* Room for getdents64(2); the owner allocates it once per thread. */
 	char dirbuf[FS_DIRBUF_BYTES] __attribute__((__aligned__(8)));
 };
 
-/* Once per thread, before its first request: unshares what per-thread path calls need. */
+/* Once per thread, before its first request. */
 int fs_thread_init(struct fs_thread *thread, struct fs *fs);
+
+/* An attribute that a new node has from the start. */
+struct fs_label {
+	const char *name;  /* borrowed; NULL: none */
+	const void *value; /* borrowed */
+	size_t size;
+};
 
 /* Who asks. Used by creating operations only: everything else the guest has checked itself. */
 struct fs_caller {
 	uint32_t uid;
 	uint32_t gid;
-	bool has_group; /* `group` came with the request */
-	uint32_t group; /* the supplementary group to create with */
-	uint32_t umask; /* applied only where the guest has not (DONT_MASK) */
+	bool has_group;	       /* `group` came with the request */
+	uint32_t group;	       /* the supplementary group to create with */
+	uint32_t umask;	       /* applied only where the guest has not (DONT_MASK) */
+	struct fs_label label; /* security label of what is created */
 };
 
 /* In place of `uid` or `gid`: the request did not say. */
@@ -153,8 +166,36 @@ int fs_statfs(struct fs_thread *thread, uint64_t nodeid, struct statvfs *ret_sta
 int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
 	      uint32_t mask);
 
+/* ---- Extended attributes ---- */
+
+#define FS_XATTR_MAX_BYTES 65536u
+
+struct fs_xattr {
+	const char *name;
+	const void *value;
+	size_t size;	    /* above FS_XATTR_MAX_BYTES: -E2BIG */
+	uint32_t flags;	    /* as setxattr(2) */
+	bool acl_kill_sgid; /* an ACL set by somebody outside the file's group without CAP_FSETID */
+};
+
+/*
+ * `name` is the guest's; empty or longer than 255 bytes it is -ERANGE. Lists hold NUL-terminated
+ * names. `size` 0 asks for the length; one that is too small is -ERANGE.
+ */
+int fs_setxattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_xattr *xattr);
+ssize_t fs_getxattr(struct fs_thread *thread, uint64_t nodeid, const char *name, void *value,
+		    size_t size);
+ssize_t fs_listxattr(struct fs_thread *thread, uint64_t nodeid, char *names, size_t size);
+int fs_removexattr(struct fs_thread *thread, uint64_t nodeid, const char *name);
+
 /* ---- Names ---- */
 
+/*
+ * What is made with a label is removed again when it cannot have it, unless the reason is that
+ * the map keeps it in a user.* attribute, which links and special files do not have. A new file appears with its
+ * label where the file system can make files without a name; other nodes get it just after they
+ * were made, before the guest hears of them.
+ */
 int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	       const char *name, const char *target, struct fs_entry *ret_entry);
 int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,

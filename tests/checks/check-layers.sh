@@ -31,7 +31,8 @@ may_include() {
 	esac
 	case "$from:$to" in
 	"$to:$from" | *:base | tests:* | daemon:vhost | daemon:sandbox | daemon:fuse) true ;;
-	fuse:fuse/passthrough | daemon:fuse/passthrough) [[ $2 == fuse/passthrough/fs.h ]] ;;
+	fuse:fuse/passthrough) [[ $2 == fuse/passthrough/fs.h ]] ;;
+	daemon:fuse/passthrough) [[ $2 == fuse/passthrough/@(fs|xattr-map).h ]] ;;
 	*) false ;;
 	esac
 }

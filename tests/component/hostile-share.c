@@ -30,7 +30,8 @@ void target_resolve(struct target *target)
 
 void target_start(struct target *target)
 {
-	struct fixture_config config = { .populate = populate };
+	static const char *const args[] = { "--xattr", "--security-label=auto", NULL };
+	struct fixture_config config = { .populate = populate, .args = args };
 
 	target->f = fixture_start(&config);
 	raw_init(&target->raw, target->f, 1);

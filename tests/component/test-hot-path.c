@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one request may cost: at most one system call on files for a LOOKUP of a
- * known node, a GETATTR or a READ, and no allocation.
+ * known node, a GETATTR, a READ or a GETXATTR, and no allocation.
  */
 #include <fcntl.h>
 #include <glib.h>
@@ -20,7 +20,7 @@
 #define SLACK_CALLS  100
 #define SLACK_ALLOCS 100
 
-static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", NULL };
+static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", "--xattr", NULL };
 
 static void populate(const struct share *share)
 {
@@ -57,6 +57,16 @@ static void fill_read(const struct load *load, struct fuse_slot *slot)
 	memcpy(slot->arg, &in, sizeof(in));
 	slot->arg_len = sizeof(in);
 	slot->data_in = 4096;
+}
+
+/* For its length: all replies of a load have the same one. */
+static void fill_getxattr(const struct load *load, struct fuse_slot *slot)
+{
+	fuse_slot_prepare(slot, FUSE_GETXATTR, load->node);
+	memset(slot->arg, 0, sizeof(struct fuse_getxattr_in));
+	memcpy(slot->arg + sizeof(struct fuse_getxattr_in), "user.a", 7);
+	slot->arg_len = sizeof(struct fuse_getxattr_in) + 7;
+	slot->reply_room = sizeof(struct fuse_getxattr_out);
 }
 
 typedef void (*fill_fn)(const struct load *load, struct fuse_slot *slot);
@@ -107,10 +117,12 @@ static void load_start(struct load *load, const char *const *env)
 	load->node = fuse_node(&load->f->client, "file");
 	g_assert_cmpint(fuse_open(&load->f->client, load->node, O_RDONLY, &open), ==, 0);
 	load->fh = open.fh;
+	g_assert_cmpint(fuse_setxattr(&load->f->client, load->node, "user.a", "1", 1, 0), ==, 0);
 	/* Threads start and caches fill before anything is counted. */
 	run_load(load, fill_lookup);
 	run_load(load, fill_getattr);
 	run_load(load, fill_read);
+	run_load(load, fill_getxattr);
 }
 
 static void check_syscalls(fill_fn fill)
@@ -148,6 +160,11 @@ static void test_read_syscalls(void)
 	check_syscalls(fill_read);
 }
 
+static void test_getxattr_syscalls(void)
+{
+	check_syscalls(fill_getxattr);
+}
+
 static void check_allocations(struct load *load, const uint64_t *counter, fill_fn fill)
 {
 	uint64_t before = __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -179,6 +196,7 @@ static void test_allocations(void)
 	check_allocations(&load, counter, fill_lookup);
 	check_allocations(&load, counter, fill_getattr);
 	check_allocations(&load, counter, fill_read);
+	check_allocations(&load, counter, fill_getxattr);
 	fixture_stop(load.f);
 	munmap(counter, sizeof(*counter));
 	g_assert_cmpint(g_unlink(path), ==, 0);
@@ -191,6 +209,7 @@ int main(int argc, char **argv)
 			test_lookup_syscalls);
 	g_test_add_func("/hot-path/getattr-is-one-system-call", test_getattr_syscalls);
 	g_test_add_func("/hot-path/read-is-one-system-call", test_read_syscalls);
+	g_test_add_func("/hot-path/getxattr-is-one-system-call", test_getxattr_syscalls);
 	g_test_add_func("/hot-path/requests-allocate-nothing", test_allocations);
 	return g_test_run();
 }

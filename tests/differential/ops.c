@@ -5,10 +5,7 @@
 #include "base/util.h"
 
 static const struct world_op *const tables[] = {
-	world_ops_names,
-	world_ops_files,
-	world_ops_meta,
-	world_ops_dirs,
+	world_ops_names, world_ops_files, world_ops_meta, world_ops_dirs, world_ops_xattr,
 };
 
 static unsigned int total_weight(void)

@@ -18,6 +18,7 @@ extern const struct world_op world_ops_names[];
 extern const struct world_op world_ops_files[];
 extern const struct world_op world_ops_meta[];
 extern const struct world_op world_ops_dirs[];
+extern const struct world_op world_ops_xattr[];
 
 /* One operation by weight. */
 void world_step(struct world *w);

@@ -79,7 +79,9 @@ static struct fuse_client *client_of(struct pair *p, unsigned int i)
 
 static struct pair *pair_start(unsigned int n_clients, uint64_t init_flags)
 {
+	static const char *const args[] = { "--xattr", NULL };
 	struct fixture_config config = {
+		.args = args,
 		.vmm.n_request_queues = n_clients,
 		.client = { .depth = 2 },
 		.no_init = true,

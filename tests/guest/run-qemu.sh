@@ -21,6 +21,7 @@ queues=2
 cpus=2
 mem=512M
 programs=()
+boot=()
 extra=()
 
 usage_of_qemu() {
@@ -31,6 +32,7 @@ usage_of_qemu() {
   --kernel SUITE   bookworm (6.1) or backports (6.12, default)
   --cpus N         processors (default 2)
   --queues N       request queues (default 2)
+  --boot WORD      one more word for the kernel's command line (repeat for more)
   --extra WORD     one more word for QEMU's command line (repeat for more)
 USAGE
 }
@@ -72,6 +74,7 @@ while [[ ${1:-} == -* ]]; do
 	--kernel) kernel=$2 taken=2 ;;
 	--cpus) cpus=$2 taken=2 ;;
 	--queues) queues=$2 taken=2 ;;
+	--boot) boot+=("$2"); taken=2 ;;
 	--extra) extra+=("$2"); taken=2 ;;
 	--help) usage_of_qemu; exit 0 ;;
 	*) runner_option "$@" ;;
@@ -98,6 +101,6 @@ runner_boot "$qemu" -accel "$accel" -machine q35 -cpu "$cpu" \
 	-chardev "socket,id=share,path=$socket" \
 	-device "vhost-user-fs-pci,chardev=share,tag=$tag,queue-size=1024,num-request-queues=$queues" \
 	-kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
-	-append "${words[*]} -- /bin/bash /lab/script ${program[*]:1}" \
+	-append "${boot[*]} ${words[*]} -- /bin/bash /lab/script ${program[*]:1}" \
 	"${extra[@]}"
 runner_exit

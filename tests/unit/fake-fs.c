@@ -5,6 +5,7 @@
 #include "fake-fs.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
 
@@ -115,10 +116,57 @@ int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	return note(thread, "access", nodeid, NULL);
 }
 
+static void note_caller(const struct fs_caller *caller)
+{
+	const struct fs_label *label = &caller->label;
+
+	fake.caller = *caller;
+	g_strlcpy(fake.label_name, label->name ? label->name : "", sizeof(fake.label_name));
+	memset(fake.label_value, 0, sizeof(fake.label_value));
+	if (label->name)
+		memcpy(fake.label_value, label->value, MIN(label->size, (size_t)255));
+}
+
+int fs_setxattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_xattr *xattr)
+{
+	fake.xattr = *xattr;
+	memcpy(fake.xattr_value, xattr->value, xattr->size);
+	return note(thread, "setxattr", nodeid, xattr->name);
+}
+
+static ssize_t give_value(int r, char *buf, size_t size)
+{
+	if (r < 0)
+		return r;
+	if (size && size < fake.value_bytes)
+		return -ERANGE;
+	if (size)
+		memcpy(buf, fake.value, fake.value_bytes);
+	return (ssize_t)fake.value_bytes;
+}
+
+ssize_t fs_getxattr(struct fs_thread *thread, uint64_t nodeid, const char *name, void *value,
+		    size_t size)
+{
+	fake.size = (uint32_t)size;
+	return give_value(note(thread, "getxattr", nodeid, name), value, size);
+}
+
+ssize_t fs_listxattr(struct fs_thread *thread, uint64_t nodeid, char *names, size_t size)
+{
+	fake.size = (uint32_t)size;
+	return give_value(note(thread, "listxattr", nodeid, NULL), names, size);
+}
+
+int fs_removexattr(struct fs_thread *thread, uint64_t nodeid, const char *name)
+{
+	return note(thread, "removexattr", nodeid, name);
+}
+
 int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	       const char *name, const char *target, struct fs_entry *ret_entry)
 {
-	fake.caller = *caller;
+	note_caller(caller);
 	g_strlcpy(fake.second, target, sizeof(fake.second));
 	return give_entry(note(thread, "symlink", parent, name), ret_entry);
 }
@@ -126,7 +174,7 @@ int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry)
 {
-	fake.caller = *caller;
+	note_caller(caller);
 	fake.mode = mode;
 	fake.rdev = rdev;
 	return give_entry(note(thread, "mknod", parent, name), ret_entry);
@@ -135,7 +183,7 @@ int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	     const char *name, uint32_t mode, struct fs_entry *ret_entry)
 {
-	fake.caller = *caller;
+	note_caller(caller);
 	fake.mode = mode;
 	return give_entry(note(thread, "mkdir", parent, name), ret_entry);
 }
@@ -181,7 +229,7 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 {
 	int r = note(thread, "create", parent, name);
 
-	fake.caller = *caller;
+	note_caller(caller);
 	fake.mode = mode;
 	fake.flags = flags;
 	fake.kill_suidgid = kill_suidgid;

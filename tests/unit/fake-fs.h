@@ -26,6 +26,9 @@ struct fake_fs {
 	struct fs_lock lock;
 
 	struct fs_ioctl ioctl; /* its buffers are valid during the call */
+	struct fs_xattr xattr; /* its name is in `name`, its value in the next */
+	char xattr_value[65536];
+	char label_name[256], label_value[256]; /* of `caller`; empty: none */
 
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
@@ -53,7 +56,9 @@ struct fake_fs {
 	struct fs_lock conflict; /* of getlk */
 	int dropped;		 /* of drop_locks */
 
-	int64_t count; /* of lseek, copy_file_range and ioctl */
+	int64_t count;	   /* of lseek, copy_file_range and ioctl */
+	const char *value; /* of an attribute, or a list of them */
+	size_t value_bytes;
 };
 
 extern struct fake_fs fake;

@@ -39,6 +39,7 @@ void unit_start_ready(struct unit *unit)
 		.announce_submounts = true,
 		.posix_lock = true,
 		.flock = true,
+		.xattr = true,
 	};
 
 	unit_start(unit, &options);

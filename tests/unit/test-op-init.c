@@ -58,6 +58,67 @@ static void nothing_is_granted_that_was_not_offered(void)
 	unit_stop(&unit);
 }
 
+#define ACL_FLAGS (FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT)
+
+static void what_options_ask_for_is_granted_to_guests_that_can(void)
+{
+	const struct fuse_session_options all = {
+		.xattr = true,
+		.killpriv_v2 = true,
+		.posix_acl = FUSE_FEATURE_ALWAYS,
+		.security_label = FUSE_FEATURE_AUTO,
+	};
+	const uint64_t wanted = ACL_FLAGS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SECURITY_CTX;
+
+	unit_start(&unit, &all);
+	g_assert_cmphex(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) & wanted, ==, wanted);
+	g_assert_true(fake.negotiated.posix_acl);
+	unit_stop(&unit);
+	unit_start(&unit, &(struct fuse_session_options){ .xattr = true });
+	g_assert_cmphex(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) & wanted, ==,
+			FUSE_SETXATTR_EXT);
+	g_assert_false(fake.negotiated.posix_acl);
+	unit_stop(&unit);
+}
+
+static void acls_need_all_three_flags_of_the_guest(void)
+{
+	static const uint64_t each[] = { FUSE_POSIX_ACL, FUSE_DONT_MASK, FUSE_SETXATTR_EXT };
+	struct fuse_session_options options = { .xattr = true };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(each); i++) {
+		const struct fuse_init_out *out;
+
+		options.posix_acl = FUSE_FEATURE_ALWAYS;
+		unit_start(&unit, &options);
+		g_assert_null(unit_init(&unit, 46, UNIT_ALL_FLAGS & ~each[i]));
+		g_assert_cmpint(unit_call(&unit, FUSE_LOOKUP, 1, NULL, 0, "name"), ==, -EIO);
+		g_assert_nonnull(unit_init(&unit, 46, UNIT_ALL_FLAGS));
+		unit_stop(&unit);
+		options.posix_acl = FUSE_FEATURE_AUTO;
+		unit_start(&unit, &options);
+		out = unit_init(&unit, 46, UNIT_ALL_FLAGS & ~each[i]);
+		g_assert_cmphex(out->flags & (FUSE_POSIX_ACL | FUSE_DONT_MASK), ==, 0);
+		g_assert_false(fake.negotiated.posix_acl);
+		unit_stop(&unit);
+	}
+}
+
+static void a_guest_without_labels_is_refused_only_where_they_must_be(void)
+{
+	const uint64_t offered = UNIT_ALL_FLAGS & ~FUSE_SECURITY_CTX;
+	struct fuse_session_options options = { .xattr = true };
+
+	options.security_label = FUSE_FEATURE_ALWAYS;
+	unit_start(&unit, &options);
+	g_assert_null(unit_init(&unit, 46, offered));
+	unit_stop(&unit);
+	options.security_label = FUSE_FEATURE_AUTO;
+	unit_start(&unit, &options);
+	g_assert_nonnull(unit_init(&unit, 46, offered));
+	unit_stop(&unit);
+}
+
 static void max_pages_is_told_only_to_guests_that_know_it(void)
 {
 	unit_start(&unit, &defaults);
@@ -339,5 +400,11 @@ int main(int argc, char **argv)
 	g_test_add_func("/init/a device reset ends the session", a_device_reset_ends_the_session);
 	g_test_add_func("/init/a successor goes on with what was negotiated",
 			a_successor_goes_on_with_what_was_negotiated);
+	g_test_add_func("/init/what options ask for is granted to guests that can",
+			what_options_ask_for_is_granted_to_guests_that_can);
+	g_test_add_func("/init/ACLs need all three flags of the guest",
+			acls_need_all_three_flags_of_the_guest);
+	g_test_add_func("/init/a guest without labels is refused only where they must be",
+			a_guest_without_labels_is_refused_only_where_they_must_be);
 	return g_test_run();
 }

@@ -25,8 +25,7 @@ static bool is_silent(uint32_t opcode)
 static void unknown_opcodes_are_enosys(void)
 {
 	static const uint32_t unknown[] = {
-		0,  7,	  19,	     FUSE_GETXATTR, FUSE_BMAP, FUSE_POLL, FUSE_NOTIFY_REPLY,
-		54, 4096, 436207616, UINT32_MAX
+		0, 7, 19, FUSE_BMAP, FUSE_POLL, FUSE_NOTIFY_REPLY, 54, 4096, 436207616, UINT32_MAX
 	};
 
 	unit_start_ready(&unit);
@@ -37,7 +36,7 @@ static void unknown_opcodes_are_enosys(void)
 
 static void before_init_only_init_and_silent_operations_are_served(void)
 {
-	const struct fuse_session_options options = { 0 };
+	const struct fuse_session_options options = { .xattr = true };
 
 	unit_start(&unit, &options);
 	for (uint32_t op = 0; op < 64; op++) {
@@ -79,9 +78,10 @@ static void a_read_only_share_refuses_every_change(void)
 		FUSE_WRITE,	      FUSE_CREATE,
 		FUSE_RENAME2,	      FUSE_FALLOCATE,
 		FUSE_COPY_FILE_RANGE, FUSE_COPY_FILE_RANGE_64,
-		FUSE_TMPFILE,
+		FUSE_TMPFILE,	      FUSE_SETXATTR,
+		FUSE_REMOVEXATTR,
 	};
-	const struct fuse_session_options options = { .readonly = true };
+	const struct fuse_session_options options = { .readonly = true, .xattr = true };
 	const struct fuse_open_in in = { .flags = O_RDONLY };
 
 	unit_start(&unit, &options);

@@ -147,6 +147,57 @@ static void timeouts_are_seconds_with_fractions(void)
 	options_deinit(&o);
 }
 
+static void attributes_are_off_until_something_needs_them(void)
+{
+	static const char *const lines[] = {
+		"--xattr",
+		"--posix-acl",
+		"--posix-acl=auto",
+		"--security-label=Always",
+		"--xattrmap=:ok:all:::",
+		"-o xattr",
+		"-o posix_acl",
+		"-o security_label",
+		"-o xattrmap=:prefix:all::user.virtiofs.::bad:all:::",
+	};
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " -o xattr,no_xattr,posix_acl,no_posix_acl"), ==,
+			OPTIONS_RUN);
+	g_assert_false(o.xattr);
+	g_assert_null(o.xattr_map);
+	options_deinit(&o);
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_autofree char *line = g_strconcat(USUAL " ", lines[i], NULL);
+
+		g_test_message("%s", line);
+		g_assert_cmpint(parse(&o, line), ==, OPTIONS_RUN);
+		g_assert_true(o.xattr);
+		g_assert_true(!o.xattr_map == !strstr(line, "xattrmap"));
+		options_deinit(&o);
+	}
+}
+
+static void a_feature_is_always_wanted_when_its_value_is_left_out(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--posix-acl --security-label=auto " USUAL), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.posix_acl, ==, FUSE_FEATURE_ALWAYS);
+	g_assert_cmpint(o.security_label, ==, FUSE_FEATURE_AUTO);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --posix-acl --posix-acl=never --security-label "
+					"--killpriv-v2"),
+			==, OPTIONS_RUN);
+	g_assert_cmpint(o.posix_acl, ==, FUSE_FEATURE_NEVER);
+	g_assert_cmpint(o.security_label, ==, FUSE_FEATURE_ALWAYS);
+	g_assert_true(o.killpriv_v2);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --killpriv-v2 -o no_killpriv_v2"), ==, OPTIONS_RUN);
+	g_assert_false(o.killpriv_v2);
+	options_deinit(&o);
+}
+
 static void wrong_lines_are_usage_errors(void)
 {
 	static const char *const lines[] = {
@@ -164,7 +215,11 @@ static void wrong_lines_are_usage_errors(void)
 		USUAL " --tag=1234567890123456789012345678901234567",
 		USUAL " --fd=x",
 		USUAL " --log-level=loud",
-		USUAL " -o xattr",
+		USUAL " --posix-acl=sometimes",
+		USUAL " --security-label=",
+		USUAL " --xattrmap=:nonsense:all:::",
+		USUAL " --xattrmap",
+		USUAL " -o posix_acl=always",
 		USUAL " -o nonsense",
 		USUAL " -o cache",
 		USUAL " -o no_xattr=1",
@@ -200,7 +255,8 @@ static void asking_for_the_version_needs_nothing_else(void)
 	}
 	g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
 	g_test_trap_assert_passed();
-	g_test_trap_assert_stdout("*virtiofsd 0.*\"type\": \"fs\"*--shared-dir=DIR*");
+	g_test_trap_assert_stdout(
+		"*virtiofsd 0.*\"type\": \"fs\"*\"posix-acl-negotiation-mode\"*--shared-dir=DIR*");
 }
 
 int main(int argc, char **argv)
@@ -221,6 +277,10 @@ int main(int argc, char **argv)
 			a_list_may_be_attached_to_its_letter);
 	g_test_add_func("/options/timeouts are seconds with fractions",
 			timeouts_are_seconds_with_fractions);
+	g_test_add_func("/options/attributes are off until something needs them",
+			attributes_are_off_until_something_needs_them);
+	g_test_add_func("/options/a feature is always wanted when its value is left out",
+			a_feature_is_always_wanted_when_its_value_is_left_out);
 	g_test_add_func("/options/wrong lines are usage errors", wrong_lines_are_usage_errors);
 	g_test_add_func("/options/asking for the version needs nothing else",
 			asking_for_the_version_needs_nothing_else);
