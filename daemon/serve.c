@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "daemon/device.h"
+#include "daemon/watchdog.h"
 #include "fuse/session.h"
 #include "vhost/memory.h"
 #include "vhost/session.h"
@@ -153,10 +154,10 @@ enum wait_result {
 	WAIT_SIGNAL,
 };
 
-static enum wait_result wait_for(const struct server *s, int fd)
+static enum wait_result wait_for(int stop_fd, int fd)
 {
 	struct pollfd fds[] = {
-		{ .fd = s->signal_fd, .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
 		{ .fd = fd, .events = POLLIN },
 	};
 
@@ -176,29 +177,40 @@ static int end_by_signal(void)
 	return EXIT_SUCCESS;
 }
 
-static int serve_connection(struct server *s, int socket_fd)
+/* Until the front-end goes, breaks the protocol, or a signal comes. */
+static int serve_session(struct vhost_session *session, int stop_fd)
 {
 	enum vhost_session_result result = VHOST_SESSION_GOES_ON;
-	struct vhost_session *session;
-	bool signalled = false;
-	int r = vhost_session_new(socket_fd, fs_device_vhost(s->device), &session);
 
+	while (result == VHOST_SESSION_GOES_ON) {
+		if (wait_for(stop_fd, vhost_session_fd(session)) == WAIT_SIGNAL)
+			return end_by_signal();
+		result = vhost_session_handle(session);
+	}
+	log_info("Client disconnected, shutting down");
+	return result == VHOST_SESSION_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int serve_connection(struct server *s, int socket_fd)
+{
+	struct vhost_session *session;
+	struct watchdog *watchdog;
+	int status;
+	int r = watchdog_start(s->signal_fd, socket_fd, &watchdog);
+
+	if (r < 0)
+		fd_close(&socket_fd);
+	else
+		r = vhost_session_new(socket_fd, fs_device_vhost(s->device), &session);
 	if (r < 0) {
 		log_error("Cannot set up the connection: %s", log_strerror(r));
 		return EXIT_FAILURE;
 	}
 	log_info("Client connected, servicing requests");
-	while (result == VHOST_SESSION_GOES_ON) {
-		signalled = wait_for(s, vhost_session_fd(session)) == WAIT_SIGNAL;
-		if (signalled)
-			break;
-		result = vhost_session_handle(session);
-	}
+	status = serve_session(session, watchdog_stop_fd(watchdog));
+	watchdog_ending(watchdog);
 	vhost_session_free(session);
-	if (signalled)
-		return end_by_signal();
-	log_info("Client disconnected, shutting down");
-	return result == VHOST_SESSION_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status;
 }
 
 static int accept_and_serve(struct server *s, struct vhost_listener *listener)
@@ -207,7 +219,7 @@ static int accept_and_serve(struct server *s, struct vhost_listener *listener)
 
 	log_info("Waiting for vhost-user socket connection...");
 	do {
-		if (wait_for(s, listener->fd) == WAIT_SIGNAL)
+		if (wait_for(s->signal_fd, listener->fd) == WAIT_SIGNAL)
 			return end_by_signal();
 		fd = vhost_listener_accept(listener);
 	} while (fd == -EINTR || fd == -EAGAIN || fd == -ECONNABORTED);

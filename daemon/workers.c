@@ -67,7 +67,6 @@ struct worker {
 	struct queue_workers *team;
 	struct fuse_thread *fuse; /* owned */
 	bool leading;
-	bool extra;		  /* counted in the budget */
 	unsigned int unannounced; /* pushed since the last vq_notify() */
 	struct vq_chain chain;
 };
@@ -114,8 +113,6 @@ static void budget_give_back(struct worker_budget *budget)
 
 static void worker_free(struct worker *w)
 {
-	if (w->extra)
-		budget_give_back(w->team->budget);
 	fuse_thread_free(w->fuse);
 	free(w);
 }
@@ -123,24 +120,16 @@ static void worker_free(struct worker *w)
 static void about_to_block(void *arg);
 static void *worker_main(void *arg);
 
-/* Adds a thread to the team, which will take the lead if it is free. Lock held. */
-static int worker_spawn(struct queue_workers *team, bool extra)
+static int worker_start(struct queue_workers *team)
 {
-	struct worker *w;
+	struct worker *w = calloc(1, sizeof(*w));
 	pthread_attr_t attr;
 	pthread_t thread;
 	int r;
 
-	if (extra && !budget_take(team->budget))
-		return -EAGAIN;
-	w = calloc(1, sizeof(*w));
-	if (!w) {
-		if (extra)
-			budget_give_back(team->budget);
+	if (!w)
 		return -ENOMEM;
-	}
 	w->team = team;
-	w->extra = extra;
 	r = fuse_thread_new(team->session, about_to_block, w, &w->fuse);
 	if (r < 0) {
 		worker_free(w);
@@ -150,12 +139,38 @@ static int worker_spawn(struct queue_workers *team, bool extra)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	r = -pthread_create(&thread, &attr, worker_main, w);
 	pthread_attr_destroy(&attr);
-	if (r < 0) {
+	if (r < 0)
 		worker_free(w);
-		return r;
-	}
-	team->n_threads++;
-	return 0;
+	return r;
+}
+
+/*
+ * Adds a thread to the team, which will take the lead if it is free. All but one, whichever that is
+ * in the end, count in the budget. Lock held.
+ */
+static int worker_spawn(struct queue_workers *team)
+{
+	bool extra = team->n_threads > 0;
+	int r;
+
+	if (extra && !budget_take(team->budget))
+		return -EAGAIN;
+	r = worker_start(team);
+	if (r == 0)
+		team->n_threads++;
+	else if (extra)
+		budget_give_back(team->budget);
+	return r;
+}
+
+static void worker_leave(struct queue_workers *team)
+{
+	scoped_lock(&team->lock);
+
+	team->n_threads--;
+	if (team->n_threads > 0)
+		budget_give_back(team->budget);
+	pthread_cond_signal(&team->thread_gone);
 }
 
 /* Gives the lead away if anybody can take it. */
@@ -166,7 +181,7 @@ static void promote(struct worker *w)
 
 	if (team->n_followers > 0)
 		pthread_cond_signal(&team->lead_free);
-	else if (worker_spawn(team, true) < 0)
+	else if (worker_spawn(team) < 0)
 		return;
 	w->leading = false;
 	team->has_leader = false;
@@ -325,10 +340,7 @@ static void *worker_main(void *arg)
 			break;
 	}
 	worker_free(w);
-	pthread_mutex_lock(&team->lock);
-	team->n_threads--;
-	pthread_cond_signal(&team->thread_gone);
-	pthread_mutex_unlock(&team->lock);
+	worker_leave(team);
 	return NULL;
 }
 
@@ -372,7 +384,7 @@ static int start_first_thread(struct queue_workers *team)
 {
 	scoped_lock(&team->lock);
 
-	return worker_spawn(team, false);
+	return worker_spawn(team);
 }
 
 int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,

@@ -43,13 +43,20 @@ int op_forget(struct request *req)
 	return 0;
 }
 
-/* The list may be as long as the message: it is read in pieces, each once. */
+/* So many fit into the longest request of a guest that means well. */
+#define FORGETS_MAX (SESSION_DATA_BYTES / sizeof(struct fuse_forget_one))
+
+/*
+ * The list is read in pieces, each once. Descriptors may name the same memory over and over, so that
+ * a message could be endless: what is beyond the bound stays known.
+ */
 int op_batch_forget(struct request *req)
 {
 	const struct fuse_batch_forget_in *in = req_take(req, sizeof(*in));
 	size_t left = MIN((size_t)in->count, req->payload_len / sizeof(struct fuse_forget_one));
 	struct fuse_forget_one some[64];
 
+	left = MIN(left, FORGETS_MAX);
 	while (left > 0) {
 		size_t n = MIN(left, ARRAY_SIZE(some));
 

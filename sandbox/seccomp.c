@@ -100,13 +100,12 @@ static const int file_calls[] = {
  * end, where no launcher does.
  */
 static const int name_calls[] = {
-	SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(fchdir),	SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat),   SCMP_SYS(fchown),	    SCMP_SYS(fchownat), SCMP_SYS(fstatfs),
-	SCMP_SYS(getdents64), SCMP_SYS(linkat),	    SCMP_SYS(mkdirat),	SCMP_SYS(mknodat),
-	SCMP_SYS(newfstatat), SCMP_SYS(openat),	    SCMP_SYS(openat2),	SCMP_SYS(readlinkat),
-	SCMP_SYS(renameat),   SCMP_SYS(renameat2),  SCMP_SYS(statfs),	SCMP_SYS(statx),
-	SCMP_SYS(symlinkat),  SCMP_SYS(umask),	    SCMP_SYS(unlink),	SCMP_SYS(unlinkat),
-	SCMP_SYS(utimensat),
+	SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(fchdir),	 SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),   SCMP_SYS(fchown),	    SCMP_SYS(fchownat),	 SCMP_SYS(fstatfs),
+	SCMP_SYS(getdents64), SCMP_SYS(linkat),	    SCMP_SYS(mkdirat),	 SCMP_SYS(mknodat),
+	SCMP_SYS(newfstatat), SCMP_SYS(readlinkat), SCMP_SYS(renameat),	 SCMP_SYS(renameat2),
+	SCMP_SYS(statfs),     SCMP_SYS(statx),	    SCMP_SYS(symlinkat), SCMP_SYS(umask),
+	SCMP_SYS(unlink),     SCMP_SYS(unlinkat),   SCMP_SYS(utimensat),
 };
 
 /* Extended attributes, by path below /proc/self/fd; the last drops a renamed file capability. */
@@ -199,7 +198,18 @@ static const struct call_rule ioctl_rules[] = {
 	IOCTL(FS_IOC_FSSETXATTR), IOCTL(FS_IOC_ENABLE_VERITY), IOCTL(FS_IOC_MEASURE_VERITY),
 };
 
+/* Bit 31 of a descriptor is set for AT_FDCWD, however libc extends it. */
+#define AT_DESCRIPTOR ARG_MASKED(0, 0x80000000u, 0)
+#define AT_CWD	      ARG_MASKED(0, 0x80000000u, 0x80000000u)
+
 static const struct call_rule server_rules[] = {
+	/*
+	 * The server opens relative to descriptors only. libc opens paths of its own, such as
+	 * /sys/devices/system/cpu/online when the allocator counts processors: inside the sandbox
+	 * that is a path in the share, where a guest may have put a FIFO to wait in.
+	 */
+	{ SCMP_SYS(openat), SCMP_ACT_ALLOW, AT_DESCRIPTOR },
+	{ SCMP_SYS(openat), SCMP_ACT_ERRNO(ENOENT), AT_CWD },
 	/* Threads, not processes. The flags of clone3 are out of a filter's sight: libc falls back. */
 	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
 	  ARG_MASKED(CLONE_FLAGS_ARG, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) },
@@ -238,7 +248,7 @@ static int add_rules(scmp_filter_ctx filter, const struct call_rule *rules, unsi
 	int r = 0;
 
 	for (unsigned int i = 0; i < n && r == 0; i++) {
-		unsigned int n_args = rules[i].action == SCMP_ACT_ALLOW ? 1 : 0;
+		unsigned int n_args = rules[i].arg.op ? 1 : 0;
 
 		r = seccomp_rule_add_array(filter, rules[i].action, rules[i].call, n_args,
 					   n_args ? &rules[i].arg : NULL);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,8 +55,13 @@ void memory_fault_unwatch(int slot)
 	__atomic_store_n(&slots[slot].start, 0, __ATOMIC_SEQ_CST);
 }
 
-/* The page size of the mapping that has the address, and that page. 0 when none has. */
-static uintptr_t find_page(uintptr_t addr, uintptr_t *ret_page)
+struct fault_place {
+	uintptr_t page, granule;
+	uintptr_t start, bytes; /* of the whole mapping */
+};
+
+/* False when no mapping has the address. */
+static bool find_place(uintptr_t addr, struct fault_place *ret_place)
 {
 	for (int i = 0; i < N_SLOTS; i++) {
 		uintptr_t start = __atomic_load_n(&slots[i].start, __ATOMIC_ACQUIRE);
@@ -66,23 +72,31 @@ static uintptr_t find_page(uintptr_t addr, uintptr_t *ret_page)
 			continue;
 		if (addr < start || addr - start >= bytes)
 			continue;
-		*ret_page = addr & ~(granule - 1);
-		return granule;
+		*ret_place = (struct fault_place){ addr & ~(granule - 1), granule, start, bytes };
+		return true;
 	}
-	return 0;
+	return false;
 }
 
+static bool put_zeros(uintptr_t start, uintptr_t bytes)
+{
+	return mmap((void *)start, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+/*
+ * Page by page the mappings would run out, if somebody takes away every second page; then the whole
+ * region goes, which that front-end has ruined anyway.
+ */
 static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	uintptr_t page = 0, granule = 0;
+	struct fault_place place;
 
-	(void)context;	       /* the access is repeated as it was */
-	if (info->si_code > 0) /* a fault, not sent by somebody */
-		granule = find_page((uintptr_t)info->si_addr, &page);
-	if (granule &&
-	    mmap((void *)page, granule, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED) {
+	(void)context; /* the access is repeated as it was */
+	/* A code above 0 is a fault; others were sent by somebody. */
+	if (info->si_code > 0 && find_place((uintptr_t)info->si_addr, &place) &&
+	    (put_zeros(place.page, place.granule) || put_zeros(place.start, place.bytes))) {
 		errno = saved;
 		return;
 	}
