@@ -180,6 +180,23 @@ static char *set_thread_pool_size(struct options *o, const char *value)
 	return why;
 }
 
+static char *set_inode_file_handles(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "never", FS_HANDLES_NEVER },
+		{ "prefer", FS_HANDLES_PREFER },
+		{ "mandatory", FS_HANDLES_MANDATORY },
+		{ "fallback", FS_HANDLES_PREFER }, /* its name in older daemons */
+		{ NULL, 0 },
+	};
+	int wish;
+	char *why = choose(choices, "inode-file-handles", value, &wish);
+
+	if (!why)
+		o->inode_file_handles = (enum fs_handles)wish;
+	return why;
+}
+
 static char *set_rlimit_nofile(struct options *o, const char *value)
 {
 	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
@@ -252,6 +269,9 @@ static const struct option_row rows[] = {
 	  set_thread_pool_size },
 	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
 	  set_rlimit_nofile },
+	{ "inode-file-handles", 0, "WHEN",
+	  "open files not used for long by handle: never, prefer, mandatory (prefer)",
+	  set_inode_file_handles },
 	{ "no-readdirplus", 0, NULL, "do not send attributes along with directory entries",
 	  set_no_readdirplus },
 	{ "announce-submounts", 0, NULL, "show host mount points as such in the guest (default)",
@@ -356,6 +376,7 @@ static const struct options defaults = {
 	.seccomp = SANDBOX_SECCOMP_KILL,
 	.log_level = LOG_LEVEL_INFO,
 	.announce_submounts = true,
+	.inode_file_handles = FS_HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 };
 

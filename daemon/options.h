@@ -31,6 +31,7 @@ struct options {
 	bool no_readdirplus;
 	bool announce_submounts;
 	bool allow_direct_io;
+	enum fs_handles inode_file_handles;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

@@ -19,8 +19,15 @@
 #include "vhost/memory.h"
 #include "vhost/session.h"
 
-/* Descriptors kept back from the guest: rings, memory regions, threads and short-lived opens. */
-#define RESERVED_FDS 1024u
+/*
+ * Descriptors kept back from the guest: rings, memory regions, mounts, and what each thread may
+ * hold for the time of a request.
+ */
+#define RESERVED_FDS		896u
+#define RESERVED_FDS_PER_THREAD 4u
+
+/* A cap on memory, of at most about 150 bytes each; pages are used as they are needed. */
+#define MAX_INODES		(8u << 20)
 
 struct server {
 	struct arena arena;
@@ -41,17 +48,35 @@ static void server_deinit(struct server *s)
 
 /* ---- Building ---- */
 
-/* Splits the descriptors the process may have between known inodes and open files. */
-static void share_out_fds(struct fs_options *fs)
+/* Open files need their descriptors; known inodes share what those leave. */
+static void share_out_fds(struct fs_options *fs, uint32_t n_threads)
 {
+	uint64_t reserved = RESERVED_FDS + (uint64_t)n_threads * RESERVED_FDS_PER_THREAD;
 	struct rlimit limit = { .rlim_cur = 1024 };
 	uint64_t budget;
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit); /* fails for bad arguments only */
 	budget = MIN(limit.rlim_cur, (rlim_t)1000000);
-	budget = budget > 2 * RESERVED_FDS ? budget - RESERVED_FDS : budget / 2;
-	fs->max_handles = (uint32_t)(budget / 8);
-	fs->max_inodes = (uint32_t)(budget - fs->max_handles);
+	budget = budget > 2 * reserved ? budget - reserved : budget / 2;
+	fs->max_fds = (uint32_t)MAX(budget, UINT64_C(8));
+	fs->max_handles = fs->max_fds / 4 * 3;
+	fs->max_inodes = MAX_INODES;
+}
+
+static int new_fs(struct server *s, const struct options *options, struct fs_options *fs)
+{
+	int r = fs_new(fs, &s->arena, &s->fs);
+
+	if (r < 0 && options->inode_file_handles == FS_HANDLES_MANDATORY)
+		log_error("File handles cannot be used on the shared directory: %s; they need "
+			  "CAP_DAC_READ_SEARCH on the host, not only in a user namespace, and a "
+			  "file system that has them: start as root, or use "
+			  "--inode-file-handles=prefer.",
+			  log_strerror(r));
+	if (r == 0 && options->inode_file_handles != FS_HANDLES_NEVER && !fs_uses_handles(s->fs))
+		log_debug("File handles cannot be used here: inodes without a descriptor are "
+			  "found again by name");
+	return r;
 }
 
 static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
@@ -62,13 +87,15 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		.cache = options->cache,
 		.readonly = options->readonly,
 		.allow_direct_io = options->allow_direct_io,
+		.handles = options->inode_file_handles,
 	};
 	size_t sizes[ARENA_N_SECTIONS];
 	int r;
 
-	share_out_fds(&fs);
+	share_out_fds(&fs, options->thread_pool_size);
 	sizes[ARENA_SESSION] = fuse_session_section_bytes();
 	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
+	sizes[ARENA_KEYS] = fs_key_section_bytes(fs.max_inodes);
 	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
 	r = arena_init(&s->arena, sizes);
 	if (r < 0) {
@@ -76,7 +103,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		fd_close(&fs.proc_self_fd);
 		return r;
 	}
-	return fs_new(&fs, &s->arena, &s->fs);
+	return new_fs(s, options, &fs);
 }
 
 static int build_server(struct server *s, const struct options *options, struct sandbox_view *view)

@@ -4,7 +4,8 @@
  * directory tree. No wire types, no rings.
  *
  * Keys: a nodeid or fh is slot index + generation in the state arena and is checked on every use;
- * an unknown or stale nodeid is -ESTALE, an unknown fh -EBADF. The root is FS_ROOT_ID and is
+ * an unknown or stale nodeid is -ESTALE, and so is a node whose file is gone while no descriptor
+ * was left for it; an unknown fh is -EBADF. The root is FS_ROOT_ID and is
  * never forgotten. Names are single path components that the decoder has checked (no '/', no
  * NUL, not empty, not "." or "..", at most NAME_MAX bytes).
  *
@@ -38,18 +39,28 @@ enum fs_cache {
 	FS_CACHE_METADATA,
 };
 
+/* Whether inodes may be found again by file handle, which needs CAP_DAC_READ_SEARCH on the host. */
+enum fs_handles {
+	FS_HANDLES_NEVER,
+	FS_HANDLES_PREFER,    /* otherwise by name */
+	FS_HANDLES_MANDATORY, /* fs_new() fails without */
+};
+
 struct fs_options {
 	int root_fd;	      /* O_PATH of the shared directory; taken */
 	int proc_self_fd;     /* O_PATH of /proc/self/fd; taken */
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
+	enum fs_handles handles;
 	uint32_t max_inodes;  /* above: -ENFILE */
-	uint32_t max_handles; /* above: -ENFILE */
+	uint32_t max_handles; /* open files; above: -ENFILE */
+	uint32_t max_fds;     /* of inodes and open files; inodes above it are kept without */
 };
 
-/* Bytes that fs_new() needs in the sections ARENA_INODES and ARENA_HANDLES. */
+/* Bytes that fs_new() needs in the sections ARENA_INODES, ARENA_KEYS and ARENA_HANDLES. */
 size_t fs_inode_section_bytes(uint32_t max_inodes);
+size_t fs_key_section_bytes(uint32_t max_inodes);
 size_t fs_handle_section_bytes(uint32_t max_handles);
 
 /* `arena` is borrowed and must outlive the fs. Both fds in `options` are taken, also on failure. */
@@ -57,6 +68,9 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 
 /* No request may be running. Accepts NULL. */
 void fs_free(struct fs *fs);
+
+/* Whether file handles turned out to work on the share. */
+bool fs_uses_handles(const struct fs *fs);
 
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
@@ -80,8 +94,9 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated);
 struct fs_thread {
 	struct fs *fs; /* borrowed */
 	/*
-	 * Called at most once per request, before the first system call that may take long, so that
-	 * the caller can let another thread go on with the queue. May be NULL.
+	 * Called before the first system call of a request that may take long, so that the caller
+	 * can let another thread go on with the queue; at a cold node perhaps once more, which then
+	 * means nothing new. May be NULL.
 	 */
 	void (*about_to_block)(struct fs_thread *thread);
 	unsigned int n_unknown; /* lookups in a row that found what was not known */
