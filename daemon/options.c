@@ -183,17 +183,17 @@ static char *set_thread_pool_size(struct options *o, const char *value)
 static char *set_inode_file_handles(struct options *o, const char *value)
 {
 	static const struct choice choices[] = {
-		{ "never", FS_HANDLES_NEVER },
-		{ "prefer", FS_HANDLES_PREFER },
-		{ "mandatory", FS_HANDLES_MANDATORY },
-		{ "fallback", FS_HANDLES_PREFER }, /* its name in older daemons */
+		{ "never", HANDLES_NEVER },
+		{ "prefer", HANDLES_PREFER },
+		{ "mandatory", HANDLES_MANDATORY },
+		{ "fallback", HANDLES_PREFER }, /* its name in older daemons */
 		{ NULL, 0 },
 	};
 	int wish;
 	char *why = choose(choices, "inode-file-handles", value, &wish);
 
 	if (!why)
-		o->inode_file_handles = (enum fs_handles)wish;
+		o->inode_file_handles = (enum options_handles)wish;
 	return why;
 }
 
@@ -376,7 +376,7 @@ static const struct options defaults = {
 	.seccomp = SANDBOX_SECCOMP_KILL,
 	.log_level = LOG_LEVEL_INFO,
 	.announce_submounts = true,
-	.inode_file_handles = FS_HANDLES_PREFER,
+	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 };
 

@@ -16,6 +16,12 @@
 #define OPTIONS_THREAD_POOL_DEFAULT 16u
 #define OPTIONS_THREAD_POOL_MAX	    1024u
 
+enum options_handles {
+	HANDLES_NEVER,
+	HANDLES_PREFER,
+	HANDLES_MANDATORY,
+};
+
 /* Constant after options_parse(). Strings are owned by this structure. */
 struct options {
 	char *shared_dir;
@@ -31,7 +37,7 @@ struct options {
 	bool no_readdirplus;
 	bool announce_submounts;
 	bool allow_direct_io;
-	enum fs_handles inode_file_handles;
+	enum options_handles inode_file_handles;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

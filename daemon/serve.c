@@ -63,22 +63,6 @@ static void share_out_fds(struct fs_options *fs, uint32_t n_threads)
 	fs->max_inodes = MAX_INODES;
 }
 
-static int new_fs(struct server *s, const struct options *options, struct fs_options *fs)
-{
-	int r = fs_new(fs, &s->arena, &s->fs);
-
-	if (r < 0 && options->inode_file_handles == FS_HANDLES_MANDATORY)
-		log_error("File handles cannot be used on the shared directory: %s; they need "
-			  "CAP_DAC_READ_SEARCH on the host, not only in a user namespace, and a "
-			  "file system that has them: start as root, or use "
-			  "--inode-file-handles=prefer.",
-			  log_strerror(r));
-	if (r == 0 && options->inode_file_handles != FS_HANDLES_NEVER && !fs_uses_handles(s->fs))
-		log_debug("File handles cannot be used here: inodes without a descriptor are "
-			  "found again by name");
-	return r;
-}
-
 static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
 {
 	struct fs_options fs = {
@@ -87,7 +71,6 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		.cache = options->cache,
 		.readonly = options->readonly,
 		.allow_direct_io = options->allow_direct_io,
-		.handles = options->inode_file_handles,
 	};
 	size_t sizes[ARENA_N_SECTIONS];
 	int r;
@@ -103,7 +86,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		fd_close(&fs.proc_self_fd);
 		return r;
 	}
-	return new_fs(s, options, &fs);
+	return fs_new(&fs, &s->arena, &s->fs);
 }
 
 static int build_server(struct server *s, const struct options *options, struct sandbox_view *view)
@@ -125,6 +108,29 @@ static int build_server(struct server *s, const struct options *options, struct 
 	if (r < 0)
 		log_error("Cannot set up the server: %s", log_strerror(r));
 	return r;
+}
+
+/* When privileges are what they will stay: more than serving needs would prove nothing. */
+static int choose_handles(struct server *s, const struct options *options)
+{
+	int r;
+
+	if (options->inode_file_handles == HANDLES_NEVER)
+		return 0;
+	r = fs_use_handles(s->fs);
+	if (r == 0)
+		return 0;
+	if (options->inode_file_handles == HANDLES_MANDATORY) {
+		log_error(
+			"File handles cannot be used on the shared directory: %s; they need "
+			"CAP_DAC_READ_SEARCH on the host, not in a user namespace, and a file "
+			"system that has them: start as root, or use --inode-file-handles=prefer.",
+			log_strerror(r));
+		return r;
+	}
+	log_debug("File handles cannot be used: %s; files are found again by name",
+		  log_strerror(r));
+	return 0;
 }
 
 /*
@@ -229,7 +235,8 @@ int serve(const struct options *options, const struct sandbox_options *sandbox,
 		log_error("Cannot watch for signals: %s", log_strerror(s.signal_fd));
 		return EXIT_FAILURE;
 	}
-	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0)
+	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0 ||
+	    choose_handles(&s, options) < 0)
 		return EXIT_FAILURE;
 	return accept_and_serve(&s, listener);
 }

@@ -16,39 +16,34 @@
 
 /* ---- Handles ---- */
 
-static int probe(struct fs *fs, int root_fd)
+/* The root's own handle is opened for a test, on what all others will be opened on. */
+static int probe(struct fs *fs, const struct inode_slot *root)
 {
-	cleanup_fd int mount_fd = fd_reopen(fs->proc_self_fd, root_fd, O_RDONLY | O_DIRECTORY);
+	cleanup_fd int mount_fd = fd_reopen(fs->proc_self_fd, root->fd, O_RDONLY | O_DIRECTORY);
 	cleanup_fd int again = -1;
 	struct inode_handle handle;
-	struct inode_seen seen;
-	struct statx stx;
 	int r = mount_fd;
 
 	if (r >= 0)
-		r = file_handle_of(root_fd, "", &handle);
+		r = file_handle_of(root->fd, "", &handle);
 	if (r >= 0)
 		r = again = file_handle_open(mount_fd, &handle);
-	if (r >= 0)
-		r = fs_statx(root_fd, "", &stx);
 	if (r < 0)
 		return r;
-	fs_seen_from(&stx, &seen);
-	fs->inodes.mounts.root_mnt_id = seen.id.mnt_id;
+	fs->inodes.mounts.root_mnt_id = root->id.mnt_id;
 	fs->inodes.mounts.root_fd = take_fd(&mount_fd);
 	return 0;
 }
 
-int fs_probe_handles(struct fs *fs, enum fs_handles wish, int root_fd)
+int fs_use_handles(struct fs *fs)
 {
-	int r;
+	cleanup_node struct node_ref root = node_get(fs, FS_ROOT_ID);
+	int r = root.slot ? probe(fs, root.slot) : root.error;
 
-	if (wish == FS_HANDLES_NEVER)
-		return 0;
-	r = probe(fs, root_fd);
-	if (r < 0 && wish == FS_HANDLES_MANDATORY)
+	if (r < 0)
 		return r;
-	fs->handles_work = r == 0;
+	fs->handles_work = true;
+	root.slot->flags = fs_mount_flags(fs, root.slot->fd, root.slot->backing);
 	return 0;
 }
 

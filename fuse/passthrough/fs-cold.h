@@ -17,12 +17,6 @@
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/inode-table.h"
 
-/*
- * Finds out whether handles can be used on the share, of which the root's descriptor is given.
- * -errno only when they are mandatory.
- */
-int fs_probe_handles(struct fs *fs, enum fs_handles wish, int root_fd);
-
 /* INODE_HANDLES and INODE_NAMES for what is on the mount of `fd`. */
 uint8_t fs_mount_flags(const struct fs *fs, int fd, uint8_t backing);
 

@@ -89,9 +89,7 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	if (r < 0)
 		return r;
 	fs->proc_self_fd = take_fd(&proc_self_fd);
-	r = fs_probe_handles(fs, options->handles, root_fd);
-	if (r == 0)
-		r = add_root(fs, &root_fd);
+	r = add_root(fs, &root_fd);
 	if (r < 0) {
 		fs_free(take_ptr(fs));
 		return r;
@@ -110,11 +108,6 @@ void fs_free(struct fs *fs)
 	itab_deinit(&fs->inodes);
 	fd_close(&fs->proc_self_fd);
 	free(fs);
-}
-
-bool fs_uses_handles(const struct fs *fs)
-{
-	return fs->handles_work;
 }
 
 /*

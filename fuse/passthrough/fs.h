@@ -39,20 +39,12 @@ enum fs_cache {
 	FS_CACHE_METADATA,
 };
 
-/* Whether inodes may be found again by file handle, which needs CAP_DAC_READ_SEARCH on the host. */
-enum fs_handles {
-	FS_HANDLES_NEVER,
-	FS_HANDLES_PREFER,    /* otherwise by name */
-	FS_HANDLES_MANDATORY, /* fs_new() fails without */
-};
-
 struct fs_options {
 	int root_fd;	      /* O_PATH of the shared directory; taken */
 	int proc_self_fd;     /* O_PATH of /proc/self/fd; taken */
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
-	enum fs_handles handles;
 	uint32_t max_inodes;  /* above: -ENFILE */
 	uint32_t max_handles; /* open files; above: -ENFILE */
 	uint32_t max_fds;     /* of inodes and open files; inodes above it are kept without */
@@ -69,8 +61,12 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 /* No request may be running. Accepts NULL. */
 void fs_free(struct fs *fs);
 
-/* Whether file handles turned out to work on the share. */
-bool fs_uses_handles(const struct fs *fs);
+/*
+ * From now on, inodes without a descriptor are found again by file handle, and not by name only.
+ * Before the first request and with the privileges that requests will have. -errno when handles are
+ * not permitted or the file system of the share has none.
+ */
+int fs_use_handles(struct fs *fs);
 
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that

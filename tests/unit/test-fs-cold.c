@@ -19,23 +19,26 @@
 #define N_DIRS	    50u
 #define N_FILES	    200u /* in each */
 
-static struct fs_options cold_options(gconstpointer handles)
+#define BY_NAME	    GINT_TO_POINTER(0)
+#define BY_HANDLE   GINT_TO_POINTER(1)
+
+static struct fs_options cold_options(void)
 {
 	struct fs_options options = fs_unit_options();
 
 	options.max_inodes = 20000;
 	options.max_handles = MAX_HANDLES;
 	options.max_fds = MAX_FDS;
-	options.handles = (enum fs_handles)GPOINTER_TO_INT(handles);
 	return options;
 }
 
 static void start(struct fs_unit *unit, gconstpointer handles)
 {
-	struct fs_options options = cold_options(handles);
+	struct fs_options options = cold_options();
 
 	fs_unit_start_with(unit, NULL, &options);
-	g_assert_cmpint(fs_uses_handles(unit->fs), ==, options.handles != FS_HANDLES_NEVER);
+	if (handles == BY_HANDLE)
+		g_assert_cmpint(fs_use_handles(unit->fs), ==, 0);
 }
 
 static uint64_t lookup_in(struct fs_unit *unit, uint64_t parent, const char *name)
@@ -448,7 +451,7 @@ static void what_the_host_moves_far_away_is_found_by_its_handle(void)
 	uint64_t dir;
 	uint64_t file;
 
-	start(&unit, GINT_TO_POINTER(FS_HANDLES_MANDATORY));
+	start(&unit, BY_HANDLE);
 	make_press(&unit);
 	g_assert_cmpint(mkdirat(unit.dir_fd, "one", 0755), ==, 0);
 	g_assert_cmpint(mkdirat(unit.dir_fd, "two", 0755), ==, 0);
@@ -468,7 +471,7 @@ static void a_file_the_host_moved_is_back_at_its_next_lookup(void)
 	uint64_t file;
 	uint64_t dir;
 
-	start(&unit, GINT_TO_POINTER(FS_HANDLES_NEVER));
+	start(&unit, BY_NAME);
 	make_press(&unit);
 	g_assert_cmpint(mkdirat(unit.dir_fd, "dir", 0755), ==, 0);
 	dir = fs_unit_lookup(&unit, "dir");
@@ -595,29 +598,16 @@ static void at_the_limit_of_the_process_nothing_is_lost(gconstpointer handles)
 	fs_unit_stop(&unit);
 }
 
-static void mandatory_handles_are_refused_where_there_are_none(void)
+static void handles_are_refused_where_there_are_none(void)
 {
-	const struct fs_options options = cold_options(GINT_TO_POINTER(FS_HANDLES_MANDATORY));
-	const size_t sizes[ARENA_N_SECTIONS] = {
-		[ARENA_INODES] = fs_inode_section_bytes(options.max_inodes),
-		[ARENA_KEYS] = fs_key_section_bytes(options.max_inodes),
-		[ARENA_HANDLES] = fs_handle_section_bytes(options.max_handles),
-	};
-	struct fs_options with = options;
-	struct arena arena;
-	struct fs *fs;
+	struct fs_options options = cold_options();
+	struct fs_unit unit;
 
-	g_assert_cmpint(arena_init(&arena, sizes), ==, 0);
-	with.root_fd = open("/proc", O_PATH | O_CLOEXEC);
-	with.proc_self_fd = open("/proc/self/fd", O_PATH | O_CLOEXEC);
-	g_assert_cmpint(fs_new(&with, &arena, &fs), ==, -EOPNOTSUPP);
-	with.handles = FS_HANDLES_PREFER;
-	with.root_fd = open("/proc", O_PATH | O_CLOEXEC);
-	with.proc_self_fd = open("/proc/self/fd", O_PATH | O_CLOEXEC);
-	g_assert_cmpint(fs_new(&with, &arena, &fs), ==, 0);
-	g_assert_false(fs_uses_handles(fs));
-	fs_free(fs);
-	arena_deinit(&arena);
+	fs_unit_start_on(&unit, "/proc/sys/kernel", &options);
+	g_assert_cmpint(fs_use_handles(unit.fs), ==, -EOPNOTSUPP);
+	/* It goes on by name. */
+	g_assert_cmpuint(fs_unit_lookup(&unit, "hostname"), !=, 0);
+	fs_unit_stop(&unit);
 }
 
 struct both {
@@ -656,14 +646,14 @@ int main(int argc, char **argv)
 		g_autofree char *by_handle = g_strdup_printf("/fs-cold/by handle/%s",
 							     tests[i].name);
 
-		g_test_add_data_func(by_name, GINT_TO_POINTER(FS_HANDLES_NEVER), tests[i].fn);
-		g_test_add_data_func(by_handle, GINT_TO_POINTER(FS_HANDLES_PREFER), tests[i].fn);
+		g_test_add_data_func(by_name, BY_NAME, tests[i].fn);
+		g_test_add_data_func(by_handle, BY_HANDLE, tests[i].fn);
 	}
 	g_test_add_func("/fs-cold/what the host moves far away is found by its handle",
 			what_the_host_moves_far_away_is_found_by_its_handle);
 	g_test_add_func("/fs-cold/a file the host moved is back at its next lookup",
 			a_file_the_host_moved_is_back_at_its_next_lookup);
-	g_test_add_func("/fs-cold/mandatory handles are refused where there are none",
-			mandatory_handles_are_refused_where_there_are_none);
+	g_test_add_func("/fs-cold/handles are refused where there are none",
+			handles_are_refused_where_there_are_none);
 	return g_test_run();
 }
