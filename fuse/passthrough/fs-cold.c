@@ -70,29 +70,31 @@ const struct inode_name *fs_name_of(const struct fs *fs, const struct inode_slot
 
 /* ---- Warm to cold ---- */
 
-static bool has_links(int fd)
+static int statx_seen(int dir_fd, const char *name, struct inode_seen *ret_seen)
 {
 	struct statx stx;
+	int r = fs_statx(dir_fd, name, &stx);
 
-	return fs_statx(fd, "", &stx) == 0 && stx.stx_nlink;
+	if (r < 0)
+		return r;
+	if (!stx.stx_nlink && !name[0])
+		return -ESTALE; /* it has no name any more */
+	fs_seen_from(&stx, ret_seen);
+	return 0;
 }
 
 /* Does the name lead to the inode now? A cold directory is not opened to find out. */
 static bool name_leads_here(struct fs *fs, const struct inode_slot *slot,
-			    const struct inode_seen *want, const struct inode_name *name)
+			    const struct inode_name *name, struct inode_seen *ret_now)
 {
 	cleanup_node struct node_ref dir = node_pin(fs, name->parent);
-	struct inode_seen seen;
-	struct statx stx;
+	int r = -ESTALE;
 
-	if (!dir.slot)
-		return false;
-	if (inode_is_cold(dir.slot))
-		return has_links(slot->fd);
-	if (fs_statx(dir.slot->fd, name->text, &stx) < 0)
-		return false;
-	fs_seen_from(&stx, &seen);
-	return inode_id_equal(&seen.id, &want->id);
+	if (dir.slot && inode_is_cold(dir.slot))
+		r = statx_seen(slot->fd, "", ret_now);
+	else if (dir.slot)
+		r = statx_seen(dir.slot->fd, name->text, ret_now);
+	return r == 0 && inode_id_equal(&ret_now->id, &slot->id);
 }
 
 /*
@@ -101,16 +103,21 @@ static bool name_leads_here(struct fs *fs, const struct inode_slot *slot,
  */
 static bool will_be_found(struct fs *fs, struct inode_slot *slot)
 {
-	struct inode_seen seen;
+	struct inode_seen seen, now;
 	struct inode_key key;
+	bool found;
 
 	itab_copy_key(&fs->inodes, slot, &seen, &key);
 	if (slot->flags & INODE_HANDLES && !key.handle.n_bytes &&
 	    file_handle_of(slot->fd, "", &key.handle) == 0)
 		itab_set_handle(&fs->inodes, slot, &key.handle);
-	if (key.handle.n_bytes && has_links(slot->fd))
-		return true;
-	return key.name.parent && name_leads_here(fs, slot, &seen, &key.name);
+	found = key.handle.n_bytes && statx_seen(slot->fd, "", &now) == 0;
+	if (!found)
+		found = key.name.parent && name_leads_here(fs, slot, &key.name, &now);
+	/* A copy-up of overlayfs changes it; what counts is how it was when last seen warm. */
+	if (found && now.birth != seen.birth)
+		itab_set_birth(&fs->inodes, slot, now.birth);
+	return found;
 }
 
 /* The mount's descriptor stays open for as long as the inode is cold. */

@@ -106,6 +106,12 @@ void itab_copy_key(struct inode_table *table, struct inode_slot *slot, struct in
 	key_store_get(&table->keys, slot->key, ret_key);
 }
 
+void itab_set_birth(struct inode_table *table, struct inode_slot *slot, uint64_t birth)
+{
+	scoped_lock(itab_lock_of(table, slot));
+	slot->birth = birth;
+}
+
 void itab_set_handle(struct inode_table *table, struct inode_slot *slot,
 		     const struct inode_handle *handle)
 {

@@ -416,7 +416,8 @@ struct inode_slot *itab_find(struct inode_table *table, const struct inode_seen 
 
 	scoped_lock(lock_of(table, bucket));
 	slot = chain_find(table, bucket, &seen->id);
-	if (!slot || !agrees(slot, seen))
+	/* The number of a warm inode is its own, whatever its file system says of its birth. */
+	if (!slot || (inode_is_cold(slot) && !agrees(slot, seen)))
 		return NULL;
 	/* In its chain it is live, and dies under this lock only. */
 	(void)slot_pin(&slot->word,

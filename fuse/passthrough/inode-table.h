@@ -157,7 +157,7 @@ int itab_lookup_found(struct inode_table *table, const struct inode_found *found
 /* Adds a lookup to a pinned slot; -ESTALE when it has been forgotten meanwhile. */
 int itab_lookup_again(struct inode_table *table, struct inode_slot *slot);
 
-/* The pinned slot of an inode that was seen, if it is known; as itab_lookup_known() otherwise. */
+/* The pinned slot of an inode that was seen, if it is known; NULL otherwise. */
 struct inode_slot *itab_find(struct inode_table *table, const struct inode_seen *seen);
 
 /* Gives lookups back. The root, unknown nodeids and too large counts do no harm. */
@@ -212,6 +212,8 @@ void itab_warm(struct inode_table *table, struct inode_slot *slot, int fd);
 /* What a pinned slot is known by. */
 void itab_copy_key(struct inode_table *table, struct inode_slot *slot, struct inode_seen *ret_seen,
 		   struct inode_key *ret_key);
+
+void itab_set_birth(struct inode_table *table, struct inode_slot *slot, uint64_t birth);
 
 /* Changes of the key of a pinned slot. Nothing happens when there is no memory for it. */
 void itab_set_handle(struct inode_table *table, struct inode_slot *slot,

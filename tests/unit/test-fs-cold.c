@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -485,6 +486,93 @@ static void a_file_the_host_moved_is_back_at_its_next_lookup(void)
 	fs_unit_stop(&unit);
 }
 
+/* ---- Mounts ---- */
+
+/* A cold inode keeps its mount busy, as a warm one does, and no longer than it is known. */
+static void a_submount_can_go_when_nothing_in_it_is_known(gconstpointer handles)
+{
+	g_autofree char *mount_path = NULL;
+	g_autofree char *text = NULL;
+	struct fs_unit unit;
+	uint64_t dir;
+	uint64_t file;
+
+	start(&unit, handles);
+	make_press(&unit);
+	mount_path = g_build_filename(unit.path, "mount", NULL);
+	g_assert_cmpint(mkdir(mount_path, 0755), ==, 0);
+	g_assert_cmpint(mount("tmpfs", mount_path, "tmpfs", 0, NULL), ==, 0);
+	fs_unit_write(&unit, "mount/file", "in a submount");
+	dir = fs_unit_lookup(&unit, "mount");
+	file = lookup_in(&unit, dir, "file");
+	must_be_cold(&unit, file);
+	must_be_cold(&unit, dir);
+	text = read_node(&unit, file);
+	g_assert_cmpstr(text, ==, "in a submount");
+	must_be_cold(&unit, file);
+	if (handles == BY_HANDLE)
+		g_assert_cmpint(umount(mount_path), <, 0);
+	fs_forget(unit.fs, file, 1);
+	fs_forget(unit.fs, dir, 1);
+	g_assert_cmpint(umount(mount_path), ==, 0);
+	fs_unit_stop(&unit);
+}
+
+static char *mount_overlay(const char *base)
+{
+	static const char *const names[] = { "lower", "upper", "work", "merged" };
+	g_autofree char *options = NULL;
+	g_autofree char *file = g_build_filename(base, "lower/file", NULL);
+	char *merged = g_build_filename(base, "merged", NULL);
+
+	/* Not every file system can be below an overlay. */
+	g_assert_cmpint(mount("tmpfs", base, "tmpfs", 0, NULL), ==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_build_filename(base, names[i], NULL);
+
+		g_assert_cmpint(mkdir(path, 0755), ==, 0);
+	}
+	g_assert_true(g_file_set_contents(file, "lower", -1, NULL));
+	options = g_strdup_printf("lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", base, base,
+				  base);
+	g_assert_cmpint(mount("overlay", merged, "overlay", 0, options), ==, 0);
+	return merged;
+}
+
+/* Writing copies the file to the upper layer, and it gets another time of birth. */
+static void a_file_of_an_overlay_is_the_same_after_a_write(void)
+{
+	g_autofree char *base = g_dir_make_tmp("fs-cold-XXXXXX", NULL);
+	g_autofree char *merged = mount_overlay(base);
+	struct fs_options options = cold_options();
+	struct fs_opened opened;
+	struct fs_write write = { 0 };
+	struct iovec iov = { (char *)(uintptr_t) "upper", 5 };
+	struct fs_unit unit;
+	uint64_t file;
+
+	fs_unit_start_on(&unit, merged, &options);
+	(void)fs_use_handles(unit.fs);
+	make_press(&unit);
+	file = fs_unit_lookup(&unit, "file");
+	must_be_cold(&unit, file);
+	g_assert_cmpint(fs_open(unit.thread, file, O_WRONLY, false, &opened), ==, 0);
+	write.fh = opened.fh;
+	g_assert_cmpint(fs_write(unit.thread, &write, &iov, 1), ==, 5);
+	g_assert_cmpint(fs_release(unit.thread, opened.fh), ==, 0);
+	for (int i = 0; i < 3; i++) {
+		g_autofree char *text = NULL;
+
+		must_be_cold(&unit, file);
+		text = read_node(&unit, file);
+		g_assert_cmpstr(text, ==, "upper");
+	}
+	fs_unit_stop(&unit);
+	g_assert_cmpint(umount(merged), ==, 0);
+	g_assert_cmpint(umount(base), ==, 0);
+	g_assert_cmpint(rmdir(base), ==, 0);
+}
+
 /* ---- Far down ---- */
 
 #define N_LEVELS 50
@@ -631,6 +719,8 @@ static const struct both tests[] = {
 	{ "a used again inode number is another node", a_used_again_inode_number_is_another_node },
 	{ "the host renames a file and the directory above",
 	  the_host_renames_a_file_and_the_directory_above },
+	{ "a submount can go when nothing in it is known",
+	  a_submount_can_go_when_nothing_in_it_is_known },
 	{ "a file far below cold directories is found",
 	  a_file_far_below_cold_directories_is_found },
 	{ "open files keep their descriptors", open_files_keep_their_descriptors },
@@ -653,6 +743,8 @@ int main(int argc, char **argv)
 			what_the_host_moves_far_away_is_found_by_its_handle);
 	g_test_add_func("/fs-cold/a file the host moved is back at its next lookup",
 			a_file_the_host_moved_is_back_at_its_next_lookup);
+	g_test_add_func("/fs-cold/a file of an overlay is the same after a write",
+			a_file_of_an_overlay_is_the_same_after_a_write);
 	g_test_add_func("/fs-cold/handles are refused where there are none",
 			handles_are_refused_where_there_are_none);
 	return g_test_run();
