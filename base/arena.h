@@ -15,11 +15,12 @@
 #include <stdint.h>
 
 /* Bumped whenever a structure inside changes its layout. */
-#define ARENA_LAYOUT_VERSION 1
+#define ARENA_LAYOUT_VERSION 2
 
 enum arena_section {
 	ARENA_SESSION, /* what INIT negotiated */
 	ARENA_INODES,
+	ARENA_KEYS, /* what inodes without a descriptor are found again by */
 	ARENA_HANDLES,
 	ARENA_N_SECTIONS,
 };

@@ -182,6 +182,23 @@ static char *set_thread_pool_size(struct options *o, const char *value)
 	return why;
 }
 
+static char *set_inode_file_handles(struct options *o, const char *value)
+{
+	static const struct choice choices[] = {
+		{ "never", HANDLES_NEVER },
+		{ "prefer", HANDLES_PREFER },
+		{ "mandatory", HANDLES_MANDATORY },
+		{ "fallback", HANDLES_PREFER }, /* its name in older daemons */
+		{ NULL, 0 },
+	};
+	int wish;
+	char *why = choose(choices, "inode-file-handles", value, &wish);
+
+	if (!why)
+		o->inode_file_handles = (enum options_handles)wish;
+	return why;
+}
+
 static char *set_rlimit_nofile(struct options *o, const char *value)
 {
 	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
@@ -376,6 +393,9 @@ static const struct option_row rows[] = {
 	  set_thread_pool_size },
 	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
 	  set_rlimit_nofile },
+	{ "inode-file-handles", 0, "WHEN",
+	  "open files not used for long by handle: never, prefer, mandatory (prefer)",
+	  set_inode_file_handles },
 	{ "no-readdirplus", 0, NULL, "do not send attributes along with directory entries",
 	  set_no_readdirplus },
 	{ "announce-submounts", 0, NULL, "show host mount points as such in the guest (default)",
@@ -518,6 +538,7 @@ static const struct options defaults = {
 	.seccomp = SANDBOX_SECCOMP_KILL,
 	.log_level = LOG_LEVEL_INFO,
 	.announce_submounts = true,
+	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 };
 

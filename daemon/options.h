@@ -19,6 +19,12 @@
 #define OPTIONS_THREAD_POOL_MAX	    1024u
 #define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
+enum options_handles {
+	HANDLES_NEVER,
+	HANDLES_PREFER,
+	HANDLES_MANDATORY,
+};
+
 /* Constant after options_parse(). Strings are owned by this structure. */
 struct options {
 	char *shared_dir;
@@ -46,6 +52,7 @@ struct options {
 	enum fuse_feature posix_acl;
 	enum fuse_feature security_label;
 	struct xattr_map *xattr_map; /* owned, or NULL */
+	enum options_handles inode_file_handles;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

@@ -21,8 +21,15 @@
 #include "vhost/memory.h"
 #include "vhost/session.h"
 
-/* Descriptors kept back from the guest: rings, memory regions, threads and short-lived opens. */
-#define RESERVED_FDS 1024u
+/*
+ * Descriptors kept back from the guest: rings, memory regions, mounts, and what each thread may
+ * hold for the time of a request.
+ */
+#define RESERVED_FDS		896u
+#define RESERVED_FDS_PER_THREAD 4u
+
+/* A cap on memory, of at most about 150 bytes each; pages are used as they are needed. */
+#define MAX_INODES		(8u << 20)
 
 struct server {
 	struct arena arena;
@@ -44,20 +51,24 @@ static void server_deinit(struct server *s)
 /* ---- Building ---- */
 
 /*
- * Splits the descriptors the process may have between known inodes, open files, and processes of the
- * guest that hold byte range locks.
+ * Open files, and processes of the guest that hold byte range locks, need their descriptors; known
+ * inodes share what those leave.
  */
-static void share_out_fds(struct fs_options *fs, bool posix_lock)
+static void share_out_fds(struct fs_options *fs, const struct options *options)
 {
+	uint64_t reserved = RESERVED_FDS +
+			    (uint64_t)options->thread_pool_size * RESERVED_FDS_PER_THREAD;
 	struct rlimit limit = { .rlim_cur = 1024 };
 	uint64_t budget;
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit); /* fails for bad arguments only */
 	budget = MIN(limit.rlim_cur, (rlim_t)1000000);
-	budget = budget > 2 * RESERVED_FDS ? budget - RESERVED_FDS : budget / 2;
-	fs->max_handles = (uint32_t)(budget / 8);
-	fs->max_lock_owners = posix_lock ? fs->max_handles / 2 : 0;
-	fs->max_inodes = (uint32_t)(budget - fs->max_handles - fs->max_lock_owners);
+	budget = budget > 2 * reserved ? budget - reserved : budget / 2;
+	if (options->posix_lock)
+		fs->max_lock_owners = (uint32_t)(budget / 16);
+	fs->max_fds = (uint32_t)MAX(budget - fs->max_lock_owners, UINT64_C(8));
+	fs->max_handles = fs->max_fds / 4 * 3;
+	fs->max_inodes = MAX_INODES;
 }
 
 static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
@@ -73,9 +84,10 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 	size_t sizes[ARENA_N_SECTIONS];
 	int r;
 
-	share_out_fds(&fs, options->posix_lock);
+	share_out_fds(&fs, options);
 	sizes[ARENA_SESSION] = fuse_session_section_bytes();
 	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
+	sizes[ARENA_KEYS] = fs_key_section_bytes(fs.max_inodes);
 	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
 	r = arena_init(&s->arena, sizes);
 	if (r < 0) {
@@ -126,6 +138,29 @@ static int build_server(struct server *s, const struct options *options, struct 
 	if (r < 0)
 		log_error("Cannot set up the server: %s", log_strerror(r));
 	return r;
+}
+
+/* When privileges are what they will stay: more than serving needs would prove nothing. */
+static int choose_handles(struct server *s, const struct options *options)
+{
+	int r;
+
+	if (options->inode_file_handles == HANDLES_NEVER)
+		return 0;
+	r = fs_use_handles(s->fs);
+	if (r == 0)
+		return 0;
+	if (options->inode_file_handles == HANDLES_MANDATORY) {
+		log_error(
+			"File handles cannot be used on the shared directory: %s; they need "
+			"CAP_DAC_READ_SEARCH on the host, not in a user namespace, and a file "
+			"system that has them: start as root, or use --inode-file-handles=prefer.",
+			log_strerror(r));
+		return r;
+	}
+	log_debug("File handles cannot be used: %s; files are found again by name",
+		  log_strerror(r));
+	return 0;
 }
 
 /*
@@ -241,7 +276,8 @@ int serve(const struct options *options, const struct sandbox_options *sandbox,
 		log_error("Cannot watch for signals: %s", log_strerror(s.signal_fd));
 		return EXIT_FAILURE;
 	}
-	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0)
+	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0 ||
+	    choose_handles(&s, options) < 0)
 		return EXIT_FAILURE;
 	return accept_and_serve(&s, listener);
 }

@@ -68,8 +68,8 @@ void fuse_session_reset(struct fuse_session *session);
 struct fuse_thread;
 
 /*
- * `about_to_block` is called at most once per message, on this thread, before the first system
- * call of that message that may take long.
+ * `about_to_block` is called on this thread before the first system call of a message that may take
+ * long; another call for the same message means nothing new.
  */
 int fuse_thread_new(struct fuse_session *session, void (*about_to_block)(void *arg), void *arg,
 		    struct fuse_thread **ret_thread);

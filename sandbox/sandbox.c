@@ -90,5 +90,5 @@ int sandbox_seal(const struct sandbox_options *options)
 			  log_strerror(r));
 		return r;
 	}
-	return seccomp_install_server(options->seccomp);
+	return seccomp_install_server(options->seccomp, options->file_handles);
 }

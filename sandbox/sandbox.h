@@ -27,6 +27,7 @@ struct sandbox_options {
 	const char *shared_dir; /* existing directory or regular file */
 	bool readonly;		/* also makes the mount inside the sandbox read-only */
 	uint64_t rlimit_nofile; /* 0 = as high as permitted, at most 1,000,000 */
+	bool file_handles;	/* the server may open files by handle */
 	/* Runs in the launcher after the fork: to close what only the server needs. */
 	void (*in_launcher)(void *arg);
 	/* Runs in the launcher when the server has ended, just before the launcher exits. */

@@ -114,6 +114,13 @@ static const int xattr_calls[] = {
 	SCMP_SYS(setxattr), SCMP_SYS(fremovexattr),
 };
 
+/*
+ * Inodes whose descriptor was closed. A handle reaches every file of a file system, inside of the
+ * shared directory or not, so this is for those only who asked for it; the handles that are opened
+ * are ones the kernel gave for files in the share.
+ */
+static const int handle_calls[] = { SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at) };
+
 /* Acting for a user of the guest, per thread. */
 static const int identity_calls[] = {
 	SCMP_SYS(capget),    SCMP_SYS(capset),	  SCMP_SYS(getegid), SCMP_SYS(geteuid),
@@ -155,6 +162,7 @@ static const int launcher_calls[] = {
 	SCMP_SYS(write),
 };
 
+static const struct call_group handle_groups[] = { GROUP(handle_calls) };
 static const struct call_group launcher_groups[] = { GROUP(launcher_calls) };
 
 /* A call that is answered or allowed only with one kind of argument. */
@@ -293,7 +301,7 @@ static uint32_t default_action(enum sandbox_seccomp mode)
 	}
 }
 
-int seccomp_install_server(enum sandbox_seccomp mode)
+int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles)
 {
 	CLEANUP(release_filter) scmp_filter_ctx filter = NULL;
 	int r = -ENOMEM;
@@ -303,6 +311,8 @@ int seccomp_install_server(enum sandbox_seccomp mode)
 	filter = seccomp_init(default_action(mode));
 	if (filter)
 		r = add_groups(filter, server_groups, ARRAY_SIZE(server_groups));
+	if (r == 0 && file_handles)
+		r = add_groups(filter, handle_groups, ARRAY_SIZE(handle_groups));
 	if (r == 0)
 		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
 	if (r == 0)

@@ -11,9 +11,9 @@
 
 /*
  * The filter of the serving process, for all its threads now and later. `mode` says what happens
- * at a call outside of it. 0, or -errno after one log line with the remedy.
+ * at a call outside of it; `file_handles` lets it open files by handle. 0, or -errno after one log line with the remedy.
  */
-int seccomp_install_server(enum sandbox_seccomp mode);
+int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles);
 
 /*
  * The filter of the launcher: wait for `child`, pass signals on to it, remove files. Everything

@@ -28,11 +28,11 @@ static void target_put(struct target *target)
 	node_put(&target->node);
 }
 
-static int target_get(struct fs *fs, uint64_t nodeid, uint64_t fh, struct target *target)
+static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct target *target)
 {
 	*target = (struct target){ 0 };
 	if (fh != FS_NO_FH) {
-		target->file = file_get_of_node(fs, fh, nodeid);
+		target->file = file_get_of_node(thread->fs, fh, nodeid);
 		if (!target->file.slot)
 			return -EBADF;
 		target->fd = target->file.slot->fd;
@@ -41,9 +41,9 @@ static int target_get(struct fs *fs, uint64_t nodeid, uint64_t fh, struct target
 		target->backing = target->file.slot->backing;
 		return 0;
 	}
-	target->node = node_get(fs, nodeid);
+	target->node = node_of(thread, nodeid);
 	if (!target->node.slot)
-		return -ESTALE;
+		return target->node.error;
 	target->fd = target->node.slot->fd;
 	target->submount = target->node.slot->flags & INODE_SUBMOUNT;
 	target->backing = target->node.slot->backing;
@@ -65,7 +65,7 @@ static int target_attr(struct fs *fs, const struct target *target, struct fs_att
 int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs_attr *ret_attr)
 {
 	CLEANUP(target_put) struct target target;
-	int r = target_get(thread->fs, nodeid, fh, &target);
+	int r = target_get(thread, nodeid, fh, &target);
 
 	if (r < 0)
 		return r;
@@ -195,7 +195,7 @@ int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setatt
 	       struct fs_attr *ret_attr)
 {
 	CLEANUP(target_put) struct target target;
-	int r = target_get(thread->fs, nodeid, set->fh, &target);
+	int r = target_get(thread, nodeid, set->fh, &target);
 
 	if (r < 0)
 		return r;
@@ -228,12 +228,12 @@ static bool mode_allows(const struct statx *stx, const struct fs_caller *caller,
 int fs_access(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
 	      uint32_t mask)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	struct statx stx;
 	int r;
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	if (mask & ~(uint32_t)(R_OK | W_OK | X_OK))
 		return -EINVAL;
 	fs_may_block_on(thread, node.slot->backing);

@@ -27,7 +27,7 @@ static unsigned int keep_for_groups(const struct fs *fs)
 static int may_create(struct fs_thread *thread, const struct node_ref *dir, const char *name)
 {
 	if (!dir->slot)
-		return -ESTALE;
+		return dir->error;
 	if (!fs_name_ok(name))
 		return -EINVAL;
 	if (thread->fs->readonly)
@@ -67,7 +67,7 @@ static int lookup_new(struct fs_thread *thread, const struct node_ref *dir, cons
 			return -errno;
 		r = label_new(thread, in.fd, name, fd, label);
 		if (r == 0)
-			r = fs_lookup_fd(thread->fs, &in, take_fd(&fd), ret_entry);
+			r = fs_lookup_fd(thread->fs, &in, name, take_fd(&fd), ret_entry);
 	} else {
 		r = fs_lookup_in(thread->fs, &in, name, false, ret_entry);
 	}
@@ -88,7 +88,7 @@ static int make_symlink(struct fs *fs, const struct fs_caller *caller, int dir_f
 int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	       const char *name, const char *target, struct fs_entry *ret_entry)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	int r = may_create(thread, &dir, name);
 
 	if (r < 0)
@@ -112,7 +112,7 @@ static int make_node(struct fs *fs, const struct fs_caller *caller, int dir_fd, 
 int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	int r = may_create(thread, &dir, name);
 
 	if (r < 0)
@@ -133,7 +133,7 @@ static int make_dir(struct fs *fs, const struct fs_caller *caller, int dir_fd, c
 int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	     const char *name, uint32_t mode, struct fs_entry *ret_entry)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	int r = may_create(thread, &dir, name);
 
 	if (r < 0)
@@ -144,15 +144,24 @@ int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 
 /* ---- Another name for a known node ---- */
 
+static void remember_name(struct fs *fs, const struct node_ref *dir, const char *name,
+			  struct inode_slot *slot)
+{
+	struct inode_name place;
+
+	if (fs_name_of(fs, dir->slot, name, &place))
+		itab_set_name(&fs->inodes, slot, &place);
+}
+
 int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, const char *new_name,
 	    struct fs_entry *ret_entry)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
-	cleanup_node struct node_ref dir = node_get(thread->fs, new_parent);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
+	cleanup_node struct node_ref dir = node_of(thread, new_parent);
 	struct fs *fs = thread->fs;
 	struct fd_name source;
 	struct statx stx;
-	int r = node.slot ? may_create(thread, &dir, new_name) : -ESTALE;
+	int r = node.slot ? may_create(thread, &dir, new_name) : node.error;
 
 	if (r < 0)
 		return r;
@@ -168,6 +177,7 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	r = itab_lookup_again(&fs->inodes, node.slot);
 	if (r < 0)
 		return r;
+	remember_name(fs, &dir, new_name, node.slot);
 	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, &stx, ret_entry);
 	return 0;
 }
@@ -243,7 +253,7 @@ static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid, struct f
 		      struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref node = node_get(fs, entry->nodeid);
-	int r = -ESTALE;
+	int r = node.error;
 
 	if (node.slot)
 		r = fs_open_node(fs, node.slot, flags, kill_suidgid, ret_opened);
@@ -271,18 +281,22 @@ static int open_existing(struct fs *fs, const struct node_ref *dir, const char *
 }
 
 /* Node and handle of a file just made; `new_fd` is taken. Its name is not looked at again. */
-static int add_created(struct fs *fs, const struct node_ref *dir, int new_fd, uint32_t flags,
-		       struct fs_entry *ret_entry, struct fs_opened *ret_opened)
+static int add_created(struct fs *fs, const struct node_ref *dir, const char *name, int new_fd,
+		       uint32_t flags, struct fs_entry *ret_entry, struct fs_opened *ret_opened)
 {
 	cleanup_fd int fd = new_fd;
 	const struct lookup_dir in = { dir->slot, dir->slot->fd };
-	cleanup_node struct node_ref node = { fs, NULL };
+	cleanup_node struct node_ref node = { .fs = fs };
 	struct fs_entry entry;
-	int r = fd_reopen(fs->proc_self_fd, fd, O_PATH);
+	unsigned int n_tries = 0;
+	int r;
 
+	do {
+		r = fd_reopen(fs->proc_self_fd, fd, O_PATH);
+	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0)
 		return r;
-	r = fs_lookup_fd(fs, &in, r, &entry);
+	r = fs_lookup_fd(fs, &in, name, r, &entry);
 	if (r < 0)
 		return r;
 	node.slot = itab_get(&fs->inodes, entry.nodeid);
@@ -298,8 +312,9 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	struct fs *fs = thread->fs;
+	unsigned int n_tries = 0;
 	int host_flags;
 	int r = may_create(thread, &dir, name);
 
@@ -310,9 +325,11 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 		return r;
 	/* Between the two ways the name may come or go, so the first is tried once more. */
 	for (int i = 0; i < 2; i++) {
-		r = make_new_file(thread, caller, dir.slot->fd, name, mode, host_flags);
+		do {
+			r = make_new_file(thread, caller, dir.slot->fd, name, mode, host_flags);
+		} while (r < 0 && fs_try_again(fs, r, &n_tries));
 		if (r >= 0)
-			return add_created(fs, &dir, r, flags, ret_entry, ret_opened);
+			return add_created(fs, &dir, name, r, flags, ret_entry, ret_opened);
 		if (r != -EEXIST || flags & GUEST_O_EXCL)
 			return r;
 		r = open_existing(fs, &dir, name, flags, kill_suidgid, ret_entry, ret_opened);
@@ -330,11 +347,12 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	       uint32_t mode, uint32_t flags, struct fs_entry *ret_entry,
 	       struct fs_opened *ret_opened)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	cleanup_fd int fd = -1;
 	struct fs *fs = thread->fs;
+	unsigned int n_tries = 0;
 	int host_flags;
-	int r = dir.slot ? fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags) : -ESTALE;
+	int r = dir.slot ? fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags) : dir.error;
 
 	if (r < 0)
 		return r;
@@ -346,9 +364,11 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);
 	host_flags |= O_TMPFILE | (flags & GUEST_O_EXCL ? O_EXCL : 0);
-	fd = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
+	do {
+		fd = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
+	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
 	if (fd < 0)
 		return fd == -EISDIR ? -EOPNOTSUPP : fd;
 	r = caller->label.name ? fs_label_fd(thread, fd, &caller->label) : 0;
-	return r < 0 ? r : add_created(fs, &dir, take_fd(&fd), flags, ret_entry, ret_opened);
+	return r < 0 ? r : add_created(fs, &dir, NULL, take_fd(&fd), flags, ret_entry, ret_opened);
 }

@@ -41,18 +41,21 @@ static int open_dir(const struct fs *fs, int path_fd)
 
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	struct fs *fs = thread->fs;
+	unsigned int n_tries = 0;
 	struct handle_new dir;
 	uint64_t fh;
 	int r;
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	if (node.slot->type != S_IFDIR)
 		return -ENOTDIR;
 	fs_may_block_on(thread, node.slot->backing);
-	r = open_dir(fs, node.slot->fd);
+	do {
+		r = open_dir(fs, node.slot->fd);
+	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0)
 		return r;
 	dir = (struct handle_new){
@@ -62,6 +65,11 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_
 		.flags = node.slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0,
 		.backing = node.slot->backing,
 	};
+	r = fs_charge(fs);
+	if (r < 0) {
+		fd_close(&dir.fd);
+		return r;
+	}
 	r = htab_add(&fs->handles, &dir, &fh);
 	if (r < 0)
 		return r;
@@ -197,13 +205,14 @@ int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t 
 	       uint32_t size, struct fs_dir_sink *sink)
 {
 	cleanup_file struct file_ref dir = file_get(thread->fs, fh, HANDLE_DIR);
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	/* Names are looked up through the handle's descriptor. */
+	cleanup_node struct node_ref node = node_pin(thread->fs, nodeid);
 	struct dir_run run;
 
 	if (!dir.slot || dir.slot->nodeid != nodeid)
 		return -EBADF;
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	if (offset > INT64_MAX)
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);

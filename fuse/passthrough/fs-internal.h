@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "fuse/passthrough/fs-cold.h"
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/handle-table.h"
 #include "fuse/passthrough/inode-fd.h"
@@ -33,6 +34,9 @@ struct fs {
 	 * capabilities when a file changes, but does not know them by another name.
 	 */
 	struct xmap_name renamed_capability;
+	bool handles_work;
+	bool may_be_cold; /* atomic; descriptors have been scarce: some inode may have none */
+	struct fd_budget budget;
 	struct inode_table inodes;
 	struct handle_table handles;
 	struct lock_table locks;
@@ -42,12 +46,30 @@ struct fs {
 
 struct node_ref {
 	struct fs *fs;
-	struct inode_slot *slot; /* NULL: unknown or stale */
+	struct inode_slot *slot; /* NULL: see error */
+	int error; /* -ESTALE: unknown, stale, or gone; or why it could not be opened */
 };
+
+/* Without regard to its descriptor: the slot may be cold. */
+static inline struct node_ref node_pin(struct fs *fs, uint64_t nodeid)
+{
+	struct inode_slot *slot = itab_get(&fs->inodes, nodeid);
+
+	return (struct node_ref){ fs, slot, slot ? 0 : -ESTALE };
+}
+
+/* The descriptor of what is got stays open and the same until the put. */
+struct node_ref node_warm(struct node_ref ref);
+struct node_ref node_warm_on(struct fs_thread *thread, struct node_ref ref);
 
 static inline struct node_ref node_get(struct fs *fs, uint64_t nodeid)
 {
-	return (struct node_ref){ fs, itab_get(&fs->inodes, nodeid) };
+	struct node_ref ref = node_pin(fs, nodeid);
+
+	if (unlikely(!ref.slot))
+		return ref;
+	inode_touch(ref.slot);
+	return unlikely(inode_is_cold(ref.slot)) ? node_warm(ref) : ref;
 }
 
 static inline void node_put(struct node_ref *ref)
@@ -55,6 +77,17 @@ static inline void node_put(struct node_ref *ref)
 	if (ref->slot)
 		itab_put(&ref->fs->inodes, ref->slot);
 	ref->slot = NULL;
+}
+
+/* The same for a request: opening a cold node on a remote file system may take long. */
+static inline struct node_ref node_of(struct fs_thread *thread, uint64_t nodeid)
+{
+	struct node_ref ref = node_pin(thread->fs, nodeid);
+
+	if (unlikely(!ref.slot))
+		return ref;
+	inode_touch(ref.slot);
+	return unlikely(inode_is_cold(ref.slot)) ? node_warm_on(thread, ref) : ref;
 }
 
 struct file_ref {
@@ -85,7 +118,7 @@ struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid);
 /* A single component. The decoder has seen to it; this keeps it true for every other caller. */
 bool fs_name_ok(const char *name);
 
-/* At most once per request: the next system call may take long. */
+/* The next system call may take long. */
 static inline void fs_may_block(struct fs_thread *thread)
 {
 	if (thread->about_to_block)
@@ -119,11 +152,19 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 		 struct fs_entry *ret_entry);
 
 /*
- * Adds a lookup to what `path_fd` (O_PATH, taken also on failure) refers to, found in `dir`.
- * 1 when the inode was known before, 0 when not.
+ * Adds a lookup to what `path_fd` (O_PATH, taken also on failure) refers to, found in `dir` under
+ * `name` (NULL: it has none). 1 when the inode was known before, 0 when not.
  */
-int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
+int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
 		 struct fs_entry *ret_entry);
+
+/*
+ * The node a name leads to, if it is known and the name is about to go or move: it keeps or gets
+ * its descriptor until the put, because without the name it might not be found again. Otherwise
+ * empty, which it may also be while no inode is or was close to being cold, unless `always`.
+ */
+struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const char *name,
+			     bool always);
 
 /* Fills the entry of a node whose lookup has been counted. */
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
@@ -155,7 +196,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 /* Unlocks what was locked through a handle that has just been released. */
 void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 
-/* A new handle for an open file; `fd` is taken, also on failure. */
+/* A new handle for an open file; `fd`, not yet charged, is taken, also on failure. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened);
 

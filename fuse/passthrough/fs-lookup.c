@@ -22,12 +22,43 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 				    seen.id.mnt_id != dir->slot->id.mnt_id);
 }
 
-int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
+/* What stays the same below a mount point, or is found out at it. */
+static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_found *found)
+{
+	const struct inode_id *id = &found->seen.id;
+	bool same_mount = id->mnt_id == dir->id.mnt_id;
+
+	found->backing = dir->backing;
+	found->flags = dir->flags & (INODE_HANDLES | INODE_NAMES);
+	if (id->dev != dir->id.dev)
+		found->backing = (uint8_t)backing_of(found->fd);
+	if (!same_mount)
+		found->flags = fs_mount_flags(fs, found->fd, found->backing);
+	if (!same_mount || id->dev != dir->id.dev)
+		found->flags |= INODE_SUBMOUNT;
+}
+
+/* `found->fd`, charged, is taken. */
+static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nodeid)
+{
+	struct inode_handle handle;
+	int r = itab_lookup_found(&fs->inodes, found, ret_nodeid);
+
+	if (r != ITAB_ASKS_HANDLE)
+		return r;
+	/* Without a handle, which it had before, it is another file. */
+	handle.n_bytes = 0;
+	(void)file_handle_of(found->fd, "", &handle);
+	found->handle = &handle;
+	return itab_lookup_found(&fs->inodes, found, ret_nodeid);
+}
+
+int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
 		 struct fs_entry *ret_entry)
 {
 	cleanup_fd int fd = path_fd;
-	const struct inode_id *in = &dir->slot->id;
-	struct inode_found found = { 0 };
+	struct inode_found found = { .fd = fd };
+	struct inode_name place;
 	struct statx stx;
 	uint64_t nodeid;
 	int r = fs_statx(fd, "", &stx);
@@ -35,17 +66,46 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, int path_fd,
 	if (r < 0)
 		return r;
 	fs_seen_from(&stx, &found.seen);
-	if (found.seen.id.dev != in->dev || found.seen.id.mnt_id != in->mnt_id)
-		found.flags = INODE_SUBMOUNT;
-	found.backing = dir->slot->backing;
-	if (found.seen.id.dev != in->dev)
-		found.backing = (uint8_t)backing_of(fd);
-	found.fd = take_fd(&fd);
-	r = itab_lookup_found(&fs->inodes, &found, &nodeid);
+	inherit(fs, dir->slot, &found);
+	found.name = fs_name_of(fs, dir->slot, name, &place);
+	r = fs_charge(fs);
+	if (r < 0)
+		return r;
+	(void)take_fd(&fd);
+	r = add_found(fs, &found, &nodeid);
 	if (r < 0)
 		return r;
 	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
 	return r;
+}
+
+/* Lookups of a cold inode need not make it warm: its handle says as much as a descriptor. */
+static __attribute__((__noinline__)) uint64_t lookup_cold(struct fs *fs,
+							  const struct lookup_dir *dir,
+							  const char *name,
+							  const struct inode_cold *cold)
+{
+	cleanup_node struct node_ref node = node_pin(fs, cold->nodeid);
+	struct inode_handle handle;
+
+	if (!node.slot || file_handle_of(dir->fd, name, &handle) < 0 ||
+	    !inode_handle_equal(&handle, &cold->key.handle))
+		return 0;
+	return itab_lookup_again(&fs->inodes, node.slot) == 0 ? cold->nodeid : 0;
+}
+
+static uint64_t find_known(struct fs *fs, const struct lookup_dir *dir, const char *name,
+			   const struct inode_seen *seen)
+{
+	struct inode_cold cold;
+	struct inode_name place;
+	uint64_t nodeid;
+
+	nodeid = itab_lookup_known(&fs->inodes, seen, fs_name_of(fs, dir->slot, name, &place),
+				   &cold);
+	if (nodeid || !cold.nodeid)
+		return nodeid;
+	return lookup_cold(fs, dir, name, &cold);
 }
 
 /* 1 when the name leads to a known node; 0 when it must be opened to be sure. */
@@ -60,7 +120,7 @@ static int lookup_known(struct fs *fs, const struct lookup_dir *dir, const char 
 	if (r < 0)
 		return r;
 	fs_seen_from(&stx, &seen);
-	nodeid = itab_lookup_known(&fs->inodes, &seen);
+	nodeid = find_known(fs, dir, name, &seen);
 	if (!nodeid)
 		return 0;
 	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
@@ -70,6 +130,7 @@ static int lookup_known(struct fs *fs, const struct lookup_dir *dir, const char 
 int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, bool expect_known,
 		 struct fs_entry *ret_entry)
 {
+	unsigned int n_tries = 0;
 	int fd;
 
 	if (expect_known) {
@@ -78,10 +139,29 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 		if (r != 0)
 			return r;
 	}
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return fs_lookup_fd(fs, dir, fd, ret_entry);
+	do {
+		fd = neg_errno(openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
+	return fd < 0 ? fd : fs_lookup_fd(fs, dir, name, fd, ret_entry);
+}
+
+struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const char *name,
+			     bool always)
+{
+	struct node_ref node = { .fs = fs };
+	struct inode_seen seen;
+	struct statx stx;
+
+	if (likely(!always && !__atomic_load_n(&fs->may_be_cold, __ATOMIC_RELAXED)))
+		return node;
+	if (fs_statx(dir->fd, name, &stx) < 0)
+		return node;
+	/* As long as there are other names, a handle leads to the inode without this one. */
+	if (!(dir->flags & INODE_NAMES) && !S_ISDIR(stx.stx_mode) && stx.stx_nlink > 1)
+		return node;
+	fs_seen_from(&stx, &seen);
+	node.slot = itab_find(&fs->inodes, &seen);
+	return node.slot && inode_is_cold(node.slot) ? node_warm(node) : node;
 }
 
 /*
@@ -97,11 +177,11 @@ static void learn(struct fs_thread *thread, bool was_known)
 int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
 	      struct fs_entry *ret_entry)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
 	int r;
 
 	if (!dir.slot)
-		return -ESTALE;
+		return dir.error;
 	if (!fs_name_ok(name))
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);
@@ -120,10 +200,10 @@ void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup)
 
 ssize_t fs_readlink(struct fs_thread *thread, uint64_t nodeid, char *buf, size_t size)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	if (node.slot->type != S_IFLNK)
 		return -EINVAL;
 	fs_may_block_on(thread, node.slot->backing);

@@ -64,6 +64,11 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		file.flags |= HANDLE_DIRECT;
 	if (slot->flags & INODE_SUBMOUNT)
 		file.flags |= HANDLE_SUBMOUNT;
+	r = fs_charge(fs);
+	if (r < 0) {
+		fd_close(&file.fd);
+		return r;
+	}
 	r = htab_add(&fs->handles, &file, &ret_opened->fh);
 	if (r < 0)
 		return r;
@@ -113,6 +118,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 {
 	bool drop_ids = kill_suidgid && flags & GUEST_O_TRUNC;
 	cleanup_fd int fd = -1;
+	unsigned int n_tries = 0;
 	int host_flags;
 	int r;
 
@@ -121,7 +127,9 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	r = fs_host_flags(fs, flags, &host_flags);
 	if (r < 0)
 		return r;
-	fd = open_regular(fs, slot->fd, host_flags, flags, drop_ids);
+	do {
+		fd = open_regular(fs, slot->fd, host_flags, flags, drop_ids);
+	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
 	if (fd < 0)
 		return fd;
 	r = flags & GUEST_O_TRUNC ? fs_drop_capability(fs, fd) : 0;
@@ -131,10 +139,10 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
 	    struct fs_opened *ret_opened)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	fs_may_block_on(thread, node.slot->backing);
 	return fs_open_node(thread->fs, node.slot, flags, kill_suidgid, ret_opened);
 }

@@ -13,15 +13,17 @@
 
 static int remove_name(struct fs_thread *thread, uint64_t parent, const char *name, int flags)
 {
-	cleanup_node struct node_ref dir = node_get(thread->fs, parent);
+	cleanup_node struct node_ref dir = node_of(thread, parent);
+	cleanup_node struct node_ref held = { 0 };
 
 	if (!dir.slot)
-		return -ESTALE;
+		return dir.error;
 	if (!fs_name_ok(name))
 		return -EINVAL;
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block_on(thread, dir.slot->backing);
+	held = fs_hold_name(thread->fs, dir.slot, name, false);
 	return neg_errno(unlinkat(dir.slot->fd, name, flags));
 }
 
@@ -45,24 +47,67 @@ static int become_whiteout_owner(struct creds_scope *scope, const struct fs_call
 			    CREDS_KEEP_DAC_OVERRIDE | CREDS_KEEP_FOWNER | CREDS_KEEP_MKNOD);
 }
 
+/* The node that was moved is found under its new name from now on. */
+static void remember_moved(struct fs *fs, const struct inode_slot *dir, const char *name,
+			   struct inode_slot *moved)
+{
+	struct inode_name place;
+
+	if (moved && fs_name_of(fs, dir, name, &place))
+		itab_set_name(&fs->inodes, moved, &place);
+}
+
+struct move {
+	const struct inode_slot *from, *to; /* directories, pinned */
+	const char *name, *new_name;
+	uint32_t flags;
+};
+
+static int rename_as(const struct fs_caller *caller, const struct move *move)
+{
+	cleanup_creds struct creds_scope scope = { 0 };
+	int r = become_whiteout_owner(&scope, caller, move->flags);
+
+	if (r < 0)
+		return r;
+	return neg_errno(
+		renameat2(move->from->fd, move->name, move->to->fd, move->new_name, move->flags));
+}
+
+static int rename_held(struct fs *fs, const struct fs_caller *caller, const struct move *move)
+{
+	cleanup_node struct node_ref moved = { 0 };
+	cleanup_node struct node_ref replaced = { 0 };
+	bool exchange = move->flags & RENAME_EXCHANGE;
+	int r;
+
+	if (move->from->flags & INODE_NAMES)
+		moved = fs_hold_name(fs, move->from, move->name, true);
+	if (!(move->flags & RENAME_NOREPLACE))
+		replaced = fs_hold_name(fs, move->to, move->new_name, exchange);
+	r = rename_as(caller, move);
+	if (r < 0)
+		return r;
+	remember_moved(fs, move->to, move->new_name, moved.slot);
+	if (exchange)
+		remember_moved(fs, move->from, move->name, replaced.slot);
+	return 0;
+}
+
 int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	      const char *name, uint64_t new_parent, const char *new_name, uint32_t flags)
 {
-	cleanup_creds struct creds_scope scope = { 0 };
-	cleanup_node struct node_ref from = node_get(thread->fs, parent);
-	cleanup_node struct node_ref to = node_get(thread->fs, new_parent);
-	int r;
+	cleanup_node struct node_ref from = node_of(thread, parent);
+	cleanup_node struct node_ref to = node_of(thread, new_parent);
+	const struct move move = { from.slot, to.slot, name, new_name, flags };
 
 	if (!from.slot || !to.slot)
-		return -ESTALE;
+		return from.slot ? to.error : from.error;
 	if (!fs_name_ok(name) || !fs_name_ok(new_name) || flags & ~(uint32_t)RENAME_FLAGS)
 		return -EINVAL;
 	if (thread->fs->readonly)
 		return -EROFS;
 	if (from.slot->backing == BACKING_REMOTE || to.slot->backing == BACKING_REMOTE)
 		fs_may_block(thread);
-	r = become_whiteout_owner(&scope, caller, flags);
-	if (r < 0)
-		return r;
-	return neg_errno(renameat2(from.slot->fd, name, to.slot->fd, new_name, flags));
+	return rename_held(thread->fs, caller, &move);
 }

@@ -101,9 +101,9 @@ static int place_get(struct fs_thread *thread, uint64_t nodeid, const char *name
 	int r;
 
 	place->name = NULL;
-	place->node = node_get(thread->fs, nodeid);
+	place->node = node_of(thread, nodeid);
 	if (!place->node.slot)
-		return -ESTALE;
+		return place->node.error;
 	if (name) {
 		r = host_name(thread->fs, name, &place->room, &place->name);
 		if (r < 0)

@@ -13,6 +13,11 @@ size_t fs_inode_section_bytes(uint32_t max_inodes)
 	return itab_section_bytes(max_inodes);
 }
 
+size_t fs_key_section_bytes(uint32_t max_inodes)
+{
+	return itab_key_section_bytes(max_inodes);
+}
+
 size_t fs_handle_section_bytes(uint32_t max_handles)
 {
 	return htab_section_bytes(max_handles);
@@ -22,8 +27,7 @@ size_t fs_handle_section_bytes(uint32_t max_handles)
 
 static int add_root(struct fs *fs, int *root_fd)
 {
-	enum backing backing = backing_of(*root_fd);
-	struct inode_seen seen;
+	struct inode_found root = { .backing = (uint8_t)backing_of(*root_fd) };
 	struct statx stx;
 	int r = fs_statx(*root_fd, "", &stx);
 
@@ -31,24 +35,37 @@ static int add_root(struct fs *fs, int *root_fd)
 		return r;
 	if (!S_ISDIR(stx.stx_mode) && !S_ISREG(stx.stx_mode))
 		return -ENOTDIR;
-	fs_seen_from(&stx, &seen);
-	r = itab_set_root(&fs->inodes, &seen, take_fd(root_fd), (uint8_t)backing);
+	fs_seen_from(&stx, &root.seen);
+	root.flags = fs_mount_flags(fs, *root_fd, root.backing);
+	r = fs_charge(fs);
+	if (r < 0)
+		return r;
+	root.fd = take_fd(root_fd);
+	r = itab_set_root(&fs->inodes, &root);
 	/* The arena of a predecessor has its root, on the same directory, already. */
 	return r == -EEXIST ? 0 : r;
 }
 
 static int init_tables(struct fs *fs, const struct fs_options *options, struct arena *arena)
 {
+	struct inode_table_memory memory = {
+		.section = arena_section(arena, ARENA_INODES),
+		.key_section = arena_section(arena, ARENA_KEYS),
+		.n_max = options->max_inodes,
+	};
 	int r;
 
-	if (!options->max_inodes || !options->max_handles ||
+	if (!options->max_inodes || !options->max_handles || !options->max_fds ||
 	    arena->size[ARENA_INODES] < itab_section_bytes(options->max_inodes) ||
+	    arena->size[ARENA_KEYS] < itab_key_section_bytes(options->max_inodes) ||
 	    arena->size[ARENA_HANDLES] < htab_section_bytes(options->max_handles))
 		return -EINVAL;
-	r = itab_init(&fs->inodes, arena_section(arena, ARENA_INODES), options->max_inodes);
+	fs->budget.max = options->max_fds;
+	r = itab_init(&fs->inodes, &memory, &fs->budget);
 	if (r < 0)
 		return r;
-	r = htab_init(&fs->handles, arena_section(arena, ARENA_HANDLES), options->max_handles);
+	r = htab_init(&fs->handles, arena_section(arena, ARENA_HANDLES), options->max_handles,
+		      &fs->budget);
 	if (r < 0)
 		itab_deinit(&fs->inodes);
 	return r;
@@ -147,6 +164,20 @@ void fs_seen_from(const struct statx *stx, struct inode_seen *ret_seen)
 				  stx->stx_btime.tv_nsec;
 }
 
+struct node_ref node_warm(struct node_ref ref)
+{
+	ref.error = fs_warm(ref.fs, ref.slot);
+	if (ref.error < 0)
+		node_put(&ref);
+	return ref;
+}
+
+struct node_ref node_warm_on(struct fs_thread *thread, struct node_ref ref)
+{
+	fs_may_block_on(thread, ref.slot->backing);
+	return node_warm(ref);
+}
+
 struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid)
 {
 	struct file_ref ref = file_get(fs, fh, HANDLE_FILE);
@@ -162,21 +193,21 @@ struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid)
 
 int fs_statfs(struct fs_thread *thread, uint64_t nodeid, struct statvfs *ret_statfs)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	fs_may_block_on(thread, node.slot->backing);
 	return neg_errno(fstatvfs(node.slot->fd, ret_statfs));
 }
 
 int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
 {
-	cleanup_node struct node_ref node = node_get(thread->fs, nodeid);
+	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	cleanup_fd int fd = -1;
 
 	if (!node.slot)
-		return -ESTALE;
+		return node.error;
 	if (node.slot->type != S_IFDIR && node.slot->type != S_IFREG)
 		return -EBADF;
 	fs_may_block(thread);

@@ -4,7 +4,8 @@
  * directory tree. No wire types, no rings.
  *
  * Keys: a nodeid or fh is slot index + generation in the state arena and is checked on every use;
- * an unknown or stale nodeid is -ESTALE, an unknown fh -EBADF. The root is FS_ROOT_ID and is
+ * an unknown or stale nodeid is -ESTALE, and so is a node whose file is gone while no descriptor
+ * was left for it; an unknown fh is -EBADF. The root is FS_ROOT_ID and is
  * never forgotten. Names are single path components that the decoder has checked (no '/', no
  * NUL, not empty, not "." or "..", at most NAME_MAX bytes).
  *
@@ -47,13 +48,15 @@ struct fs_options {
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
 	const struct xattr_map *xattr_map; /* borrowed; NULL: names are the same on both sides */
 	uint32_t max_inodes;		   /* above: -ENFILE */
-	uint32_t max_handles;		   /* above: -ENFILE */
+	uint32_t max_handles;		   /* open files; above: -ENFILE */
+	uint32_t max_fds; /* of inodes and open files; inodes above it are kept without */
 	/* Each has a descriptor; above: -ENOLCK. 0: no byte range locks. */
 	uint32_t max_lock_owners;
 };
 
-/* Bytes that fs_new() needs in the sections ARENA_INODES and ARENA_HANDLES. */
+/* Bytes that fs_new() needs in the sections ARENA_INODES, ARENA_KEYS and ARENA_HANDLES. */
 size_t fs_inode_section_bytes(uint32_t max_inodes);
+size_t fs_key_section_bytes(uint32_t max_inodes);
 size_t fs_handle_section_bytes(uint32_t max_handles);
 
 /* `arena` is borrowed and must outlive the fs. Both fds in `options` are taken, also on failure. */
@@ -61,6 +64,13 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 
 /* No request may be running. Accepts NULL. */
 void fs_free(struct fs *fs);
+
+/*
+ * From now on, inodes without a descriptor are found again by file handle, and not by name only.
+ * Before the first request and with the privileges that requests will have. -errno when handles are
+ * not permitted or the file system of the share has none.
+ */
+int fs_use_handles(struct fs *fs);
 
 /*
  * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
@@ -88,8 +98,9 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated);
 struct fs_thread {
 	struct fs *fs; /* borrowed */
 	/*
-	 * Called at most once per request, before the first system call that may take long, so that
-	 * the caller can let another thread go on with the queue. May be NULL.
+	 * Called before the first system call of a request that may take long, so that the caller
+	 * can let another thread go on with the queue; at a cold node perhaps once more, which then
+	 * means nothing new. May be NULL.
 	 */
 	void (*about_to_block)(struct fs_thread *thread);
 	bool in_fds;		/* working directory is /proc/self/fd */

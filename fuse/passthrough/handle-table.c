@@ -32,6 +32,7 @@ static void destroy_slot(struct handle_table *table, struct handle_slot *slot)
 	if (slot->kind == HANDLE_DIR)
 		pthread_mutex_destroy(&table->locks[index]);
 	fd_close(&slot->fd);
+	fd_budget_give(table->budget);
 	slot_retire(&slot->word);
 	slot_pool_give(&table->pool, index);
 }
@@ -45,6 +46,8 @@ static void adopt_slot(struct handle_table *table, uint32_t index)
 		pthread_mutex_init(&table->locks[index], NULL);
 	/* A reader may have ended before it could write down where it had got to. */
 	slot->position = HANDLE_LOST;
+	if (slot->word & (SLOT_LIVE | SLOT_PINS))
+		(void)fd_budget_take(table->budget);
 	if (slot->word & SLOT_LIVE)
 		slot->word &= ~SLOT_PINS;
 	else if (slot->word & SLOT_PINS)
@@ -53,12 +56,13 @@ static void adopt_slot(struct handle_table *table, uint32_t index)
 		slot_pool_give(&table->pool, index);
 }
 
-int htab_init(struct handle_table *table, void *section, uint32_t n_max)
+int htab_init(struct handle_table *table, void *section, uint32_t n_max, struct fd_budget *budget)
 {
 	int r;
 
 	memset(table, 0, sizeof(*table));
 	table->slots = (struct handle_slot *)((struct slot_section *)section + 1);
+	table->budget = budget;
 	r = slot_pool_init(&table->pool, section, n_max);
 	if (r < 0)
 		return r;
@@ -85,8 +89,10 @@ int htab_add(struct handle_table *table, const struct handle_new *new_handle, ui
 	struct handle_slot *slot;
 	uint64_t generation;
 
-	if (index == SLOT_NONE)
+	if (index == SLOT_NONE) {
+		fd_budget_give(table->budget);
 		return -ENFILE;
+	}
 	slot = &table->slots[index];
 	generation = slot_generation(__atomic_load_n(&slot->word, __ATOMIC_RELAXED));
 	slot->nodeid = new_handle->nodeid;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fuse/passthrough/fd-budget.h"
 #include "fuse/passthrough/slot.h"
 
 enum handle_kind {
@@ -45,13 +46,14 @@ _Static_assert(sizeof(struct handle_slot) == 64, "one cache line per handle");
 struct handle_table {
 	struct handle_slot *slots; /* borrowed, in the arena */
 	struct slot_pool pool;
-	pthread_mutex_t *locks; /* owned; per slot, valid for live directories */
+	pthread_mutex_t *locks;	  /* owned; per slot, valid for live directories */
+	struct fd_budget *budget; /* borrowed */
 };
 
 size_t htab_section_bytes(uint32_t n_max);
 
 /* As itab_init(). */
-int htab_init(struct handle_table *table, void *section, uint32_t n_max);
+int htab_init(struct handle_table *table, void *section, uint32_t n_max, struct fd_budget *budget);
 void htab_deinit(struct handle_table *table);
 
 /* What becomes a handle. */
@@ -63,7 +65,7 @@ struct handle_new {
 	uint8_t backing;
 };
 
-/* `new_handle->fd` is taken, also on failure. -ENFILE when the table is full. */
+/* `new_handle->fd`, charged, is taken, also on failure. -ENFILE when the table is full. */
 int htab_add(struct handle_table *table, const struct handle_new *new_handle, uint64_t *ret_fh);
 
 /* The pinned slot, or NULL when there is no such handle of this kind. */

@@ -2,13 +2,16 @@
 /*
  * Known inodes: nodeid <-> slot, lookup counts, and the index by identity.
  *
- * Each known inode holds an O_PATH descriptor, so that its inode number cannot be given to another
- * file while the guest knows it. Slots lie in the arena; the index (hash chains in 256 shards with
- * a lock each) and the free list are derived from them.
+ * An inode is warm while it holds an O_PATH descriptor: then its inode number cannot be given to
+ * another file. Descriptors are few, known inodes may be many, so the least used become cold: the
+ * descriptor is closed and a key (inode-key.h) tells how to find the inode again. Slots and keys
+ * lie in the arena; the index (hash chains in 256 shards with a lock each), the clock that tells
+ * who has not been used for long, and the free lists are derived from them.
  *
- * An inode is live while its lookup count is above zero. The count and the chain belong to the
- * shard's lock; everything else in a slot is constant while it is live, but for the birth time,
- * and is read under a pin without any lock. No lock is held over a system call.
+ * An inode is live while its lookup count is above zero. The count, the chain, the key, and the
+ * way from warm to cold and back belong to the shard's lock; everything else in a slot is constant
+ * while it is live, but for the birth time, and is read under a pin without any lock, the
+ * descriptor of a warm inode too. No lock is held over a system call.
  */
 #ifndef FUSE_PASSTHROUGH_INODE_TABLE_H
 #define FUSE_PASSTHROUGH_INODE_TABLE_H
@@ -17,6 +20,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fuse/passthrough/fd-budget.h"
+#include "fuse/passthrough/file-handle.h"
+#include "fuse/passthrough/inode-key.h"
 #include "fuse/passthrough/slot.h"
 
 #define ITAB_N_SHARDS 256u
@@ -30,6 +36,8 @@ struct inode_id {
 
 enum inode_flags {
 	INODE_SUBMOUNT = 1, /* device or mount differ from the parent it was found in */
+	INODE_HANDLES = 2,  /* file handles work on its mount */
+	INODE_NAMES = 4,    /* what is found on its mount is remembered by name */
 };
 
 struct inode_slot {
@@ -37,11 +45,13 @@ struct inode_slot {
 	struct inode_id id;
 	uint64_t n_lookup; /* shard lock; what the guest must give back */
 	uint64_t birth;	   /* shard lock; nanoseconds, 0 unknown */
-	int32_t fd;	   /* owned; O_PATH */
+	int32_t fd;	   /* owned; O_PATH; -1 when cold */
 	uint16_t type;	   /* S_IFMT bits */
 	uint8_t backing;   /* enum backing */
 	uint8_t flags;	   /* enum inode_flags */
-	uint64_t spare;
+	uint32_t key;	   /* shard lock; in the key store, or KEY_NONE */
+	uint8_t used;	   /* atomic; rounds of the clock that it stays warm */
+	uint8_t spare[3];
 };
 
 _Static_assert(sizeof(struct inode_slot) == 64, "one cache line per inode");
@@ -56,6 +66,11 @@ struct inode_table {
 	uint32_t *bucket; /* owned; slot + 1 or 0; guarded by the shard */
 	uint32_t bucket_mask;
 	uint64_t seed;
+	struct key_store keys;
+	struct mount_fds mounts;
+	struct fd_budget *budget; /* borrowed */
+	uint64_t *clock;	  /* owned, atomic; a bit per slot that may become cold */
+	uint32_t hand;		  /* atomic; the slot the clock is at */
 	struct inode_shard shard[ITAB_N_SHARDS];
 };
 
@@ -67,22 +82,33 @@ struct inode_seen {
 };
 
 size_t itab_section_bytes(uint32_t n_max);
+size_t itab_key_section_bytes(uint32_t n_max);
+
+struct inode_table_memory {
+	void *section; /* of itab_section_bytes() */
+	void *key_section;
+	uint32_t n_max;
+};
 
 /*
- * `section` is borrowed: zero-filled, or left by an earlier table whose requests have all ended;
- * what is live in it stays known.
+ * The sections are borrowed: zero-filled, or left by an earlier table whose requests have all
+ * ended; what is live in them stays known. `budget` is borrowed; every descriptor that the table
+ * takes has been charged to it, and the table gives the charge back.
  */
-int itab_init(struct inode_table *table, void *section, uint32_t n_max);
+int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
+	      struct fd_budget *budget);
 /* Frees what is derived; the slots and their descriptors stay. Twice is safe. */
 void itab_deinit(struct inode_table *table);
 
-/* Makes slot 0 the root. `fd` is taken, also on failure; -EEXIST when there is a root. */
-int itab_set_root(struct inode_table *table, const struct inode_seen *seen, int fd,
-		  uint8_t backing);
+/* Makes slot 0 the root, which stays warm. As itab_lookup_found(); -EEXIST when there is one. */
+struct inode_found;
+int itab_set_root(struct inode_table *table, const struct inode_found *root);
 
-/* The pinned slot, or NULL for an unknown or stale nodeid. */
+/* The pinned slot, warm or cold, or NULL for an unknown or stale nodeid. */
 struct inode_slot *itab_get(struct inode_table *table, uint64_t nodeid);
 void itab_put(struct inode_table *table, struct inode_slot *slot);
+
+bool inode_id_equal(const struct inode_id *a, const struct inode_id *b);
 
 /* Nodeid of a pinned slot. */
 uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *slot);
@@ -90,23 +116,40 @@ uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *s
 /* Is an inode of this identity known? Only a hint: nothing holds it. */
 bool itab_probe(struct inode_table *table, const struct inode_id *id);
 
-/*
- * Adds a lookup to the inode that was seen and returns its nodeid, or 0 when it is not known.
- * Birth time and type must agree, because without a descriptor on the file that was seen its
- * number may belong to the next file by now.
- */
-uint64_t itab_lookup_known(struct inode_table *table, const struct inode_seen *seen);
-
-struct inode_found {
-	struct inode_seen seen;
-	int fd; /* O_PATH, on what was seen */
-	uint8_t backing;
-	uint8_t flags;
+/* A cold inode, seen somewhere: it is the one that is known if its handle is this. */
+struct inode_cold {
+	uint64_t nodeid; /* 0: none was found */
+	struct inode_key key;
 };
 
 /*
- * Adds a lookup to the inode, which becomes known if it was not. `found->fd` is taken, also on
- * failure. 1 when it was known before, 0 when not, -ENFILE when the table is full.
+ * Adds a lookup to the inode that was seen and returns its nodeid, or 0 when it is not known.
+ * Birth time and type must agree, because without a descriptor on the file that was seen its
+ * number may belong to the next file by now. `name` (or NULL) is where it was seen, and is
+ * remembered if the inode is cold. A cold inode that has a handle is not counted but returned in
+ * `*ret_cold` for comparison.
+ */
+uint64_t itab_lookup_known(struct inode_table *table, const struct inode_seen *seen,
+			   const struct inode_name *name, struct inode_cold *ret_cold);
+
+struct inode_found {
+	struct inode_seen seen;
+	int fd; /* O_PATH, on what was seen; charged */
+	uint8_t backing;
+	uint8_t flags;
+	const struct inode_handle *handle; /* or NULL */
+	const struct inode_name *name;	   /* where it was found, to be remembered, or NULL */
+};
+
+enum itab_found {
+	ITAB_NEW,
+	ITAB_KNOWN,
+	ITAB_ASKS_HANDLE, /* a cold inode may be it: ask again with the handle; fd is not taken */
+};
+
+/*
+ * Adds a lookup to the inode, which becomes known if it was not and warm if it was cold. `found->fd`
+ * is taken, also on failure. enum itab_found, or -ENFILE when the table is full.
  */
 int itab_lookup_found(struct inode_table *table, const struct inode_found *found,
 		      uint64_t *ret_nodeid);
@@ -114,10 +157,69 @@ int itab_lookup_found(struct inode_table *table, const struct inode_found *found
 /* Adds a lookup to a pinned slot; -ESTALE when it has been forgotten meanwhile. */
 int itab_lookup_again(struct inode_table *table, struct inode_slot *slot);
 
+/* The pinned slot of an inode that was seen, if it is known; NULL otherwise. */
+struct inode_slot *itab_find(struct inode_table *table, const struct inode_seen *seen);
+
 /* Gives lookups back. The root, unknown nodeids and too large counts do no harm. */
 void itab_forget(struct inode_table *table, uint64_t nodeid, uint64_t n_lookup);
 
 /* Forgets everything, the root too when asked. Pinned slots go with their last pin. */
 void itab_forget_all(struct inode_table *table, bool root_too);
+
+/* ---- Warm and cold: inode-cold.c ---- */
+
+/* Under a pin. What was warm stays so until the unpin. */
+static inline bool inode_is_cold(const struct inode_slot *slot)
+{
+	return slot_is_cold(&slot->word);
+}
+
+/* Directories stay warm longer: everything below them is found through them. */
+static inline uint8_t inode_rounds(uint16_t type)
+{
+	return type == 0040000 ? 3 : 1;
+}
+
+/* Somebody uses it now. */
+static inline void inode_touch(struct inode_slot *slot)
+{
+	uint8_t rounds = inode_rounds(slot->type);
+
+	if (__atomic_load_n(&slot->used, __ATOMIC_RELAXED) != rounds)
+		__atomic_store_n(&slot->used, rounds, __ATOMIC_RELAXED);
+}
+
+/* So many slots the clock must pass before nothing that could become cold is left. */
+uint64_t itab_clock_rounds(const struct inode_table *table);
+/*
+ * The next warm inode that nobody has used for a while, pinned; NULL when *left slots have been
+ * passed, which counts down.
+ */
+struct inode_slot *itab_clock_next(struct inode_table *table, uint64_t *left);
+
+/* A pinned slot: stays warm until it is found by a name the next time. */
+void itab_keep_warm(struct inode_table *table, struct inode_slot *slot);
+
+/*
+ * A pinned slot with a key becomes cold. False when somebody else has it pinned. When the key has
+ * a handle, the caller has a use of the mount's descriptor, which goes over to the slot.
+ */
+bool itab_cool(struct inode_table *table, struct inode_slot *slot);
+
+/* A pinned slot becomes warm; `fd` is charged and taken, and closed if it was warm already. */
+void itab_warm(struct inode_table *table, struct inode_slot *slot, int fd);
+
+/* What a pinned slot is known by. */
+void itab_copy_key(struct inode_table *table, struct inode_slot *slot, struct inode_seen *ret_seen,
+		   struct inode_key *ret_key);
+
+void itab_set_birth(struct inode_table *table, struct inode_slot *slot, uint64_t birth);
+
+/* Changes of the key of a pinned slot. Nothing happens when there is no memory for it. */
+void itab_set_handle(struct inode_table *table, struct inode_slot *slot,
+		     const struct inode_handle *handle);
+/* The inode may become cold (again). */
+void itab_set_name(struct inode_table *table, struct inode_slot *slot,
+		   const struct inode_name *name);
 
 #endif

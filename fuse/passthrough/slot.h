@@ -2,12 +2,16 @@
 /*
  * The life of a numbered slot in one atomic word, and the pool that free slots come from.
  *
- * A slot's word is generation (high 32 bits), a live bit, and the number of pins. A key made of
- * index and generation can be pinned only while the slot is live and the generation fits, so a
- * stale key is found out without any lock. A live slot is found by new keys' holders; killing it
- * only clears the live bit. Whoever drops the last pin of a dead slot is alone with it, tears it
+ * A slot's word is generation (high 32 bits), a live bit, a cold bit, and the number of pins. A key
+ * made of index and generation can be pinned only while the slot is live and the generation fits,
+ * so a stale key is found out without any lock. A live slot is found by new keys' holders; killing
+ * it only clears the live bit. Whoever drops the last pin of a dead slot is alone with it, tears it
  * down and retires it with the next generation. So nothing a pin protects, above all a descriptor
  * number, goes away or is used again under a running request.
+ *
+ * A live slot may lose its descriptor and get one again: it is cold in between. It cools only while
+ * the one who cools it has the only pin, so that whoever pinned it warm finds it warm until the
+ * unpin.
  *
  *   free (g,-,0) --fill, publish--> live (g,L,n) --kill--> dead (g,-,n) --last unpin--> retire
  */
@@ -19,7 +23,8 @@
 #include <stdint.h>
 
 #define SLOT_LIVE UINT64_C(0x80000000)
-#define SLOT_PINS UINT64_C(0x7fffffff)
+#define SLOT_COLD UINT64_C(0x40000000)
+#define SLOT_PINS UINT64_C(0x3fffffff)
 
 #define SLOT_NONE UINT32_MAX
 
@@ -55,12 +60,35 @@ static inline bool slot_kill(uint64_t *word)
 	return __atomic_fetch_and(word, ~SLOT_LIVE, __ATOMIC_ACQ_REL) & SLOT_LIVE;
 }
 
+/* Under a pin. True may become false in the same moment; false stays. */
+static inline bool slot_is_cold(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE) & SLOT_COLD;
+}
+
+/* Under a pin. False when there are other pins, or the slot is dead or cold already. */
+static inline bool slot_cool(uint64_t *word)
+{
+	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	if ((old & (SLOT_LIVE | SLOT_COLD | SLOT_PINS)) != (SLOT_LIVE | 1))
+		return false;
+	return __atomic_compare_exchange_n(word, &old, old | SLOT_COLD, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Under a pin: what was missing is there again. */
+static inline void slot_warm(uint64_t *word)
+{
+	__atomic_fetch_and(word, ~SLOT_COLD, __ATOMIC_RELEASE);
+}
+
 /* The last store of filling a slot. */
 static inline void slot_publish(uint64_t *word, uint64_t n_pins)
 {
 	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
 
-	__atomic_store_n(word, (old & ~(SLOT_LIVE | SLOT_PINS)) | SLOT_LIVE | n_pins,
+	__atomic_store_n(word, (old & ~(SLOT_LIVE | SLOT_COLD | SLOT_PINS)) | SLOT_LIVE | n_pins,
 			 __ATOMIC_RELEASE);
 }
 

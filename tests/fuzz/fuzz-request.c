@@ -107,6 +107,7 @@ static void server_init(struct server *s, const char *root, uint8_t flags)
 	const size_t sizes[ARENA_N_SECTIONS] = {
 		[ARENA_SESSION] = fuse_session_section_bytes(),
 		[ARENA_INODES] = fs_inode_section_bytes(n_inodes),
+		[ARENA_KEYS] = fs_key_section_bytes(n_inodes),
 		[ARENA_HANDLES] = fs_handle_section_bytes(n_handles),
 	};
 	const struct fs_options fs = {
@@ -116,6 +117,7 @@ static void server_init(struct server *s, const char *root, uint8_t flags)
 		.readonly = flags & REQUEST_SESSION_READONLY,
 		.max_inodes = n_inodes,
 		.max_handles = n_handles,
+		.max_fds = n_inodes / 2, /* some inodes must do without */
 	};
 	const struct fuse_session_options session = {
 		.cache = fs.cache,

@@ -31,6 +31,7 @@ struct fs_options fs_unit_options(void)
 		.max_inodes = 1000,
 		.max_handles = 200,
 		.max_lock_owners = 20,
+		.max_fds = 1200,
 	};
 }
 
@@ -55,6 +56,7 @@ static void start(struct fs_unit *unit, const struct fs_options *from)
 	struct fs_options options = *from;
 	const size_t sizes[ARENA_N_SECTIONS] = {
 		[ARENA_INODES] = fs_inode_section_bytes(options.max_inodes),
+		[ARENA_KEYS] = fs_key_section_bytes(options.max_inodes),
 		[ARENA_HANDLES] = fs_handle_section_bytes(options.max_handles),
 	};
 

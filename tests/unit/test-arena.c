@@ -12,6 +12,7 @@
 static const size_t sizes[ARENA_N_SECTIONS] = {
 	[ARENA_SESSION] = 100,
 	[ARENA_INODES] = 5000,
+	[ARENA_KEYS] = 33,
 	[ARENA_HANDLES] = 64,
 };
 

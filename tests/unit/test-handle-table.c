@@ -14,18 +14,27 @@
 
 struct unit {
 	void *section;
+	struct fd_budget budget;
 	struct handle_table table;
 };
+
+static int init_table(struct unit *unit)
+{
+	unit->budget = (struct fd_budget){ .max = 2 * N_MAX };
+	return htab_init(&unit->table, unit->section, N_MAX, &unit->budget);
+}
 
 static void start(struct unit *unit)
 {
 	unit->section = g_malloc0(htab_section_bytes(N_MAX));
-	g_assert_cmpint(htab_init(&unit->table, unit->section, N_MAX), ==, 0);
+	g_assert_cmpint(init_table(unit), ==, 0);
 }
 
 static void stop(struct unit *unit)
 {
 	htab_release_all(&unit->table);
+	/* Every charge was given back. */
+	g_assert_cmpuint(unit->budget.n_used, ==, 0);
 	htab_deinit(&unit->table);
 	g_free(unit->section);
 }
@@ -48,6 +57,7 @@ static uint64_t must_add(struct unit *unit, enum handle_kind kind)
 	struct handle_new new_handle = { .nodeid = 7, .fd = some_fd(), .kind = kind };
 	uint64_t fh;
 
+	(void)fd_budget_take(&unit->budget);
 	g_assert_cmpint(htab_add(&unit->table, &new_handle, &fh), ==, 0);
 	return fh;
 }
@@ -141,6 +151,7 @@ static void a_full_table_refuses_and_closes(void)
 	for (unsigned int i = 0; i < N_MAX; i++)
 		fh = must_add(&unit, HANDLE_FILE);
 	extra.fd = some_fd();
+	(void)fd_budget_take(&unit.budget);
 	g_assert_cmpint(htab_add(&unit.table, &extra, &fh), ==, -ENFILE);
 	g_assert_false(is_open(extra.fd));
 	htab_release_all(&unit.table);
@@ -161,7 +172,7 @@ static void handles_survive_a_new_table_on_the_same_section(void)
 	slot = htab_get(&unit.table, dir, HANDLE_DIR);
 	slot->position = 17;
 	htab_deinit(&unit.table);
-	g_assert_cmpint(htab_init(&unit.table, unit.section, N_MAX), ==, 0);
+	g_assert_cmpint(init_table(&unit), ==, 0);
 	slot = htab_get(&unit.table, dir, HANDLE_DIR);
 	g_assert_nonnull(slot);
 	g_assert_cmpuint(slot->position, ==, HANDLE_LOST);
@@ -198,6 +209,7 @@ static gpointer use_table(gpointer arg)
 			continue;
 		}
 		new_handle.fd = some_fd();
+		(void)fd_budget_take(&race->unit.budget);
 		if (htab_add(&race->unit.table, &new_handle, &fh) == 0)
 			__atomic_store_n(place, fh, __ATOMIC_RELAXED);
 		else

@@ -17,6 +17,8 @@
 
 struct unit {
 	void *section;
+	void *key_section;
+	struct fd_budget budget;
 	struct inode_table table;
 };
 
@@ -42,27 +44,49 @@ static struct inode_seen seen(uint64_t ino)
 	};
 }
 
+static int init_table(struct unit *unit)
+{
+	const struct inode_table_memory memory = { unit->section, unit->key_section, N_MAX };
+
+	unit->budget = (struct fd_budget){ .max = 2 * N_MAX };
+	return itab_init(&unit->table, &memory, &unit->budget);
+}
+
+/* A descriptor to give to the table. */
+static int charged(struct unit *unit, int fd)
+{
+	(void)fd_budget_take(&unit->budget);
+	return fd;
+}
+
 static void start(struct unit *unit)
 {
-	struct inode_seen root = seen(1);
+	struct inode_found root = { .seen = seen(1) };
 
 	unit->section = g_malloc0(itab_section_bytes(N_MAX));
-	g_assert_cmpint(itab_init(&unit->table, unit->section, N_MAX), ==, 0);
-	g_assert_cmpint(itab_set_root(&unit->table, &root, some_fd(), 0), ==, 0);
+	unit->key_section = g_malloc0(itab_key_section_bytes(N_MAX));
+	g_assert_cmpint(init_table(unit), ==, 0);
+	root.fd = charged(unit, some_fd());
+	g_assert_cmpint(itab_set_root(&unit->table, &root), ==, 0);
 }
 
 static void stop(struct unit *unit)
 {
 	itab_forget_all(&unit->table, true);
+	/* Every charge was given back. */
+	g_assert_cmpuint(unit->budget.n_used, ==, 0);
 	itab_deinit(&unit->table);
 	g_free(unit->section);
+	g_free(unit->key_section);
 }
 
 static int add(struct unit *unit, uint64_t ino, int fd, uint64_t *ret_nodeid)
 {
-	struct inode_found found = { .seen = seen(ino), .fd = fd };
+	struct inode_found found = { .seen = seen(ino), .fd = charged(unit, fd) };
 
-	return MIN(itab_lookup_found(&unit->table, &found, ret_nodeid), 0);
+	int r = itab_lookup_found(&unit->table, &found, ret_nodeid);
+
+	return r < 0 ? r : 0;
 }
 
 static uint64_t must_add(struct unit *unit, uint64_t ino)
@@ -71,6 +95,13 @@ static uint64_t must_add(struct unit *unit, uint64_t ino)
 
 	g_assert_cmpint(add(unit, ino, some_fd(), &nodeid), ==, 0);
 	return nodeid;
+}
+
+static uint64_t lookup_known(struct unit *unit, const struct inode_seen *file)
+{
+	struct inode_cold cold;
+
+	return itab_lookup_known(&unit->table, file, NULL, &cold);
 }
 
 static bool known(struct unit *unit, uint64_t nodeid)
@@ -125,9 +156,9 @@ static void one_identity_is_one_node_with_a_count(void)
 	uint64_t again;
 
 	start(&unit);
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &file), ==, 0);
+	g_assert_cmpuint(lookup_known(&unit, &file), ==, 0);
 	nodeid = must_add(&unit, 5);
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &file), ==, nodeid);
+	g_assert_cmpuint(lookup_known(&unit, &file), ==, nodeid);
 	g_assert_cmpint(add(&unit, 5, second, &again), ==, 0);
 	g_assert_cmpuint(again, ==, nodeid);
 	g_assert_false(is_open(second));
@@ -203,10 +234,10 @@ static void another_birth_or_type_is_not_known_without_a_descriptor(void)
 	start(&unit);
 	nodeid = must_add(&unit, 5);
 	other.birth++;
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &other), ==, 0);
+	g_assert_cmpuint(lookup_known(&unit, &other), ==, 0);
 	other = seen(5);
 	other.type = (uint16_t)S_IFIFO;
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &other), ==, 0);
+	g_assert_cmpuint(lookup_known(&unit, &other), ==, 0);
 	g_assert_true(itab_probe(&unit.table, &other.id));
 	itab_forget(&unit.table, nodeid, 1);
 	g_assert_false(itab_probe(&unit.table, &other.id));
@@ -252,15 +283,180 @@ static void the_index_is_rebuilt_from_the_slots(void)
 	itab_forget(&unit.table, pinned, 1);
 	/* Whoever pinned is gone without a trace. */
 	itab_deinit(&unit.table);
-	g_assert_cmpint(itab_init(&unit.table, unit.section, N_MAX), ==, 0);
+	g_assert_cmpint(init_table(&unit), ==, 0);
 	g_assert_true(known(&unit, ITAB_ROOT_ID));
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &file), ==, kept);
-	g_assert_cmpuint(itab_lookup_known(&unit.table, &gone), ==, 0);
+	g_assert_cmpuint(lookup_known(&unit, &file), ==, kept);
+	g_assert_cmpuint(lookup_known(&unit, &gone), ==, 0);
 	g_assert_false(known(&unit, pinned));
 	for (uint64_t ino = 100; ino < 100 + N_MAX - 2; ino++)
 		(void)must_add(&unit, ino);
 	itab_forget(&unit.table, kept, 2);
 	g_assert_false(known(&unit, kept));
+	stop(&unit);
+}
+
+/* ---- Cold inodes ---- */
+
+static void set_name(struct unit *unit, struct inode_slot *slot, const char *text)
+{
+	struct inode_name name;
+
+	g_assert_true(inode_name_set(&name, ITAB_ROOT_ID, text));
+	itab_set_name(&unit->table, slot, &name);
+}
+
+/* The node becomes cold and is put. */
+static void make_cold(struct unit *unit, uint64_t nodeid)
+{
+	struct inode_slot *slot = itab_get(&unit->table, nodeid);
+
+	set_name(unit, slot, "name");
+	g_assert_true(itab_cool(&unit->table, slot));
+	g_assert_true(inode_is_cold(slot));
+	itab_put(&unit->table, slot);
+}
+
+static void a_cold_inode_keeps_its_count_but_no_descriptor(void)
+{
+	struct inode_seen file = seen(5);
+	struct unit unit;
+	uint64_t nodeid;
+	uint32_t n_used;
+	int fd = some_fd();
+
+	start(&unit);
+	g_assert_cmpint(add(&unit, 5, fd, &nodeid), ==, 0);
+	n_used = unit.budget.n_used;
+	make_cold(&unit, nodeid);
+	g_assert_false(is_open(fd));
+	g_assert_cmpuint(unit.budget.n_used, ==, n_used - 1);
+	g_assert_cmpuint(lookup_known(&unit, &file), ==, nodeid);
+	itab_forget(&unit.table, nodeid, 2);
+	g_assert_false(known(&unit, nodeid));
+	stop(&unit);
+}
+
+static void a_pinned_or_keyless_inode_stays_warm(void)
+{
+	struct inode_slot *slot;
+	struct unit unit;
+	uint64_t nodeid;
+
+	start(&unit);
+	nodeid = must_add(&unit, 5);
+	slot = itab_get(&unit.table, nodeid);
+	g_assert_false(itab_cool(&unit.table, slot)); /* no key */
+	set_name(&unit, slot, "name");
+	g_assert_nonnull(itab_get(&unit.table, nodeid));
+	g_assert_false(itab_cool(&unit.table, slot)); /* somebody else uses it */
+	itab_put(&unit.table, slot);
+	g_assert_true(itab_cool(&unit.table, slot));
+	itab_put(&unit.table, slot);
+	stop(&unit);
+}
+
+static void what_is_found_makes_a_cold_inode_warm_unless_it_is_younger(void)
+{
+	struct inode_found younger = { .seen = seen(5) };
+	struct unit unit;
+	uint64_t nodeid;
+	uint64_t again;
+
+	start(&unit);
+	nodeid = must_add(&unit, 5);
+	make_cold(&unit, nodeid);
+	younger.seen.birth++;
+	younger.fd = charged(&unit, some_fd());
+	g_assert_cmpint(itab_lookup_found(&unit.table, &younger, &again), ==, ITAB_NEW);
+	g_assert_cmpuint(again, !=, nodeid);
+	itab_forget(&unit.table, again, 1);
+	again = must_add(&unit, 5);
+	g_assert_cmpuint(again, ==, nodeid);
+	stop(&unit);
+}
+
+static void a_handle_decides_where_there_is_one(void)
+{
+	const struct inode_handle handle = { .type = 1, .n_bytes = 2, .bytes = { 1, 2 } };
+	const struct inode_handle other = { .type = 1, .n_bytes = 2, .bytes = { 1, 3 } };
+	struct inode_found found = { .seen = seen(5) };
+	struct inode_cold cold;
+	struct inode_slot *slot;
+	struct unit unit;
+	uint64_t nodeid;
+	uint64_t again;
+
+	start(&unit);
+	nodeid = must_add(&unit, 5);
+	slot = itab_get(&unit.table, nodeid);
+	itab_set_handle(&unit.table, slot, &handle);
+	g_assert_true(itab_cool(&unit.table, slot));
+	itab_put(&unit.table, slot);
+	g_assert_cmpuint(itab_lookup_known(&unit.table, &found.seen, NULL, &cold), ==, 0);
+	g_assert_cmpuint(cold.nodeid, ==, nodeid);
+	g_assert_true(inode_handle_equal(&cold.key.handle, &handle));
+	found.fd = charged(&unit, some_fd());
+	g_assert_cmpint(itab_lookup_found(&unit.table, &found, &again), ==, ITAB_ASKS_HANDLE);
+	g_assert_true(is_open(found.fd));
+	found.handle = &other;
+	g_assert_cmpint(itab_lookup_found(&unit.table, &found, &again), ==, ITAB_NEW);
+	itab_forget(&unit.table, again, 1);
+	found.handle = &handle;
+	found.fd = charged(&unit, some_fd());
+	g_assert_cmpint(itab_lookup_found(&unit.table, &found, &again), ==, ITAB_KNOWN);
+	g_assert_cmpuint(again, ==, nodeid);
+	stop(&unit);
+}
+
+static void the_clock_takes_what_nobody_uses(void)
+{
+	struct inode_slot *slot;
+	struct unit unit;
+	uint64_t used;
+	uint64_t unused;
+	uint64_t left;
+
+	start(&unit);
+	used = must_add(&unit, 5);
+	unused = must_add(&unit, 6);
+	slot = itab_get(&unit.table, used);
+	inode_touch(slot);
+	itab_put(&unit.table, slot);
+	left = itab_clock_rounds(&unit.table);
+	slot = itab_clock_next(&unit.table, &left);
+	g_assert_cmpuint(itab_nodeid(&unit.table, slot), ==, unused);
+	itab_keep_warm(&unit.table, slot);
+	itab_put(&unit.table, slot);
+	slot = itab_clock_next(&unit.table, &left);
+	g_assert_cmpuint(itab_nodeid(&unit.table, slot), ==, used);
+	itab_keep_warm(&unit.table, slot);
+	itab_put(&unit.table, slot);
+	/* The root is never taken, so nothing is left. */
+	g_assert_null(itab_clock_next(&unit.table, &left));
+	stop(&unit);
+}
+
+static void a_successor_finds_what_is_cold(void)
+{
+	struct inode_seen again;
+	struct inode_key key;
+	struct inode_slot *slot;
+	struct unit unit;
+	uint64_t nodeid;
+
+	start(&unit);
+	nodeid = must_add(&unit, 5);
+	make_cold(&unit, nodeid);
+	itab_deinit(&unit.table);
+	g_assert_cmpint(init_table(&unit), ==, 0);
+	slot = itab_get(&unit.table, nodeid);
+	g_assert_true(inode_is_cold(slot));
+	itab_copy_key(&unit.table, slot, &again, &key);
+	g_assert_cmpuint(again.birth, ==, seen(5).birth);
+	g_assert_cmpstr(key.name.text, ==, "name");
+	itab_warm(&unit.table, slot, charged(&unit, some_fd()));
+	g_assert_false(inode_is_cold(slot));
+	itab_put(&unit.table, slot);
 	stop(&unit);
 }
 
@@ -275,7 +471,7 @@ static gpointer use_table(gpointer arg)
 	for (int i = 0; i < N_ROUNDS; i++) {
 		uint64_t ino = (uint64_t)g_rand_int_range(rand, 2, 6);
 		struct inode_seen file = seen(ino);
-		uint64_t nodeid = itab_lookup_known(&unit->table, &file);
+		uint64_t nodeid = lookup_known(unit, &file);
 		struct inode_slot *slot;
 
 		if (!nodeid)
@@ -329,6 +525,18 @@ int main(int argc, char **argv)
 			a_full_table_refuses_and_closes);
 	g_test_add_func("/inode-table/the index is rebuilt from the slots",
 			the_index_is_rebuilt_from_the_slots);
+	g_test_add_func("/inode-table/a cold inode keeps its count but no descriptor",
+			a_cold_inode_keeps_its_count_but_no_descriptor);
+	g_test_add_func("/inode-table/a pinned or keyless inode stays warm",
+			a_pinned_or_keyless_inode_stays_warm);
+	g_test_add_func("/inode-table/what is found makes a cold inode warm unless it is younger",
+			what_is_found_makes_a_cold_inode_warm_unless_it_is_younger);
+	g_test_add_func("/inode-table/a handle decides where there is one",
+			a_handle_decides_where_there_is_one);
+	g_test_add_func("/inode-table/the clock takes what nobody uses",
+			the_clock_takes_what_nobody_uses);
+	g_test_add_func("/inode-table/a successor finds what is cold",
+			a_successor_finds_what_is_cold);
 	g_test_add_func("/inode-table/many threads leave nothing behind",
 			many_threads_leave_nothing_behind);
 	return g_test_run();

@@ -38,6 +38,7 @@ static void the_usual_line_has_the_documented_defaults(void)
 	g_assert_cmpuint(o.thread_pool_size, ==, 16);
 	g_assert_false(o.readonly);
 	g_assert_true(o.announce_submounts);
+	g_assert_cmpint(o.inode_file_handles, ==, HANDLES_PREFER);
 	options_deinit(&o);
 }
 
@@ -67,6 +68,29 @@ static void a_later_option_wins(void)
 	g_assert_cmpint(o.cache, ==, FS_CACHE_METADATA);
 	g_assert_cmpstr(o.shared_dir, ==, "/other");
 	options_deinit(&o);
+}
+
+static void file_handles_have_three_words_and_an_old_one(void)
+{
+	static const struct {
+		const char *word;
+		enum options_handles value;
+	} words[] = {
+		{ "never", HANDLES_NEVER },
+		{ "prefer", HANDLES_PREFER },
+		{ "mandatory", HANDLES_MANDATORY },
+		{ "fallback", HANDLES_PREFER },
+	};
+	struct options o;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+		g_autofree char *line = g_strdup_printf(USUAL " --inode-file-handles=%s",
+							words[i].word);
+
+		g_assert_cmpint(parse(&o, line), ==, OPTIONS_RUN);
+		g_assert_cmpint(o.inode_file_handles, ==, words[i].value);
+		options_deinit(&o);
+	}
 }
 
 static void the_line_of_libvirt_nine_is_understood(void)
@@ -208,6 +232,8 @@ static void wrong_lines_are_usage_errors(void)
 		USUAL " --no-such-option",
 		USUAL " surplus",
 		USUAL " --cache=sometimes",
+		USUAL " --inode-file-handles=always",
+		USUAL " --inode-file-handles",
 		USUAL " --thread-pool-size=-1",
 		USUAL " --thread-pool-size=1x",
 		USUAL " --thread-pool-size=99999999999999999999",
@@ -267,6 +293,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/equal signs and blanks both separate values",
 			equal_signs_and_blanks_both_separate_values);
 	g_test_add_func("/options/a later option wins", a_later_option_wins);
+	g_test_add_func("/options/file handles have three words and an old one",
+			file_handles_have_three_words_and_an_old_one);
 	g_test_add_func("/options/the line of libvirt nine is understood",
 			the_line_of_libvirt_nine_is_understood);
 	g_test_add_func("/options/locks are asked for in both syntaxes",
