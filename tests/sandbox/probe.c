@@ -181,7 +181,14 @@ static void cmd_proc(const char *path)
 
 static void cmd_path(const char *path)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	close_and_say(-1, stat(path, &st));
+}
+
+static void cmd_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	close_and_say(fd, fd);
 }
@@ -374,6 +381,7 @@ static const struct command {
 	{ "reopen", .run_with = cmd_reopen },
 	{ "proc", .run_with = cmd_proc },
 	{ "path", .run_with = cmd_path },
+	{ "open", .run_with = cmd_open },
 	{ "as-user", .run_with = cmd_as_user },
 	{ "file-limit", .run_with = cmd_file_limit },
 	{ "call", .run_with = cmd_call },

@@ -241,6 +241,19 @@ static void test_abort_still_says_abort(void)
 	g_free(probe.errors);
 }
 
+/* What libc opens by itself would be looked for in the share. */
+static void test_no_path_is_opened_without_a_descriptor(void)
+{
+	struct probe probe;
+
+	probe_start_sealed(&probe, AS_ROOT, "mode=namespace");
+	probe_expect(&probe, "path /hello", "ok");
+	probe_expect(&probe, "open /hello", "ENOENT");
+	probe_expect(&probe, "open hello", "ENOENT");
+	probe_expect(&probe, "reopen hello", "from the host");
+	probe_end(&probe);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -262,5 +275,7 @@ int main(int argc, char **argv)
 			     test_forbidden_calls_pass);
 	g_test_add_func("/walls/clone3 is answered, not punished", test_clone3_is_answered);
 	g_test_add_func("/walls/abort still says abort", test_abort_still_says_abort);
+	g_test_add_func("/walls/no path is opened without a descriptor",
+			test_no_path_is_opened_without_a_descriptor);
 	return g_test_run();
 }

@@ -179,7 +179,8 @@ static void batch_forget_takes_what_was_both_claimed_and_sent(void)
 	g_assert_cmpuint(batch_forget(2, 3), ==, 2);
 	g_assert_cmpuint(batch_forget(0, 3), ==, 0);
 	g_assert_cmpuint(batch_forget(5, 0), ==, 0);
-	g_assert_cmpuint(batch_forget(100000, 100000), ==, 100000);
+	/* As many as fit into the longest request; descriptors can make any list endless. */
+	g_assert_cmpuint(batch_forget(100000, 100000), ==, 65536);
 	unit_stop(&unit);
 }
 
