@@ -22,7 +22,7 @@ int op_open(struct request *req)
 	struct fs_opened opened;
 	int r;
 
-	r = fs_open(req_fs(req), req->in.nodeid, in->flags, in->open_flags & FUSE_OPEN_KILL_SUIDGID,
+	r = fs_open(req_fs(req), req->in.nodeid, in->flags, req_kills_suidgid(req, in->open_flags),
 		    &opened);
 	if (r < 0)
 		return r;
@@ -71,6 +71,16 @@ int op_read(struct request *req)
 	return reply_in_place(req, (size_t)n);
 }
 
+/*
+ * fcntl(2) may have changed O_APPEND since the open: the request says how it is now. What the guest
+ * gathered in its cache goes where it says.
+ */
+static bool write_appends(const struct request *req, const struct fuse_write_in *in)
+{
+	return in->flags & WIRE_O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE) &&
+	       !session_has(req->session, FUSE_WRITEBACK_CACHE);
+}
+
 int op_write(struct request *req)
 {
 	const struct fuse_write_in *in = req_take(req, sizeof(*in));
@@ -79,6 +89,7 @@ int op_write(struct request *req)
 		.offset = in->offset,
 		.kill_suidgid = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
 		.from_cache = in->write_flags & FUSE_WRITE_CACHE,
+		.append = write_appends(req, in),
 	};
 	ssize_t n;
 

@@ -75,7 +75,7 @@ int op_create(struct request *req)
 		return r;
 	caller.umask = req_umask(req, in->umask);
 	r = fs_create(req_fs(req), &caller, req->in.nodeid, name, in->mode, in->flags,
-		      in->open_flags & FUSE_OPEN_KILL_SUIDGID, &entry, &opened);
+		      req_kills_suidgid(req, in->open_flags), &entry, &opened);
 	if (r < 0)
 		return r;
 	return reply_create(req, &entry, &opened);

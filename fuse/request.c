@@ -260,6 +260,13 @@ int req_take_creator(struct request *req, struct fs_caller *ret_caller)
 	return req->error;
 }
 
+bool req_kills_suidgid(const struct request *req, uint32_t open_flags)
+{
+	if (open_flags & FUSE_OPEN_KILL_SUIDGID)
+		return true;
+	return !session_has(req->session, FUSE_HANDLE_KILLPRIV_V2) && req->in.uid != 0;
+}
+
 uint32_t req_umask(const struct request *req, uint32_t umask)
 {
 	return session_has(req->session, FUSE_DONT_MASK) ? umask & 0777 : 0;

@@ -68,6 +68,12 @@ const void *req_take_value(struct request *req, size_t size);
  */
 int req_take_creator(struct request *req, struct fs_caller *ret_caller);
 
+/*
+ * Whether an open that truncates drops set-id bits. A guest that did not agree to say so leaves it to
+ * the daemon, for any user but root; one that sends no ids with opens could be anybody.
+ */
+bool req_kills_suidgid(const struct request *req, uint32_t open_flags);
+
 /* The umask to hand on: 0 where the guest has applied it already. */
 uint32_t req_umask(const struct request *req, uint32_t umask);
 

@@ -98,7 +98,10 @@ struct fuse_statx_out {
 #ifndef FUSE_ALLOW_IDMAP
 #define FUSE_ALLOW_IDMAP (1ULL << 40)
 #endif
-#define WIRE_NO_ID UINT32_MAX
+#define WIRE_NO_ID    UINT32_MAX
+
+/* In fuse_write_in.flags: open(2) flags as x86 has them, whatever the guest runs on. */
+#define WIRE_O_APPEND 02000u
 
 /* 7.42 */
 #ifndef FUSE_OVER_IO_URING

@@ -38,8 +38,11 @@ static int probe(struct fs *fs, const struct inode_slot *root)
 int fs_use_handles(struct fs *fs)
 {
 	cleanup_node struct node_ref root = node_get(fs, FS_ROOT_ID);
-	int r = root.slot ? probe(fs, root.slot) : root.error;
+	int r;
 
+	if (!root.slot)
+		return root.error;
+	r = probe(fs, root.slot);
 	if (r < 0)
 		return r;
 	fs->handles_work = true;

@@ -161,8 +161,11 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	struct fs *fs = thread->fs;
 	struct fd_name source;
 	struct statx stx;
-	int r = node.slot ? may_create(thread, &dir, new_name) : node.error;
+	int r;
 
+	if (!node.slot)
+		return node.error;
+	r = may_create(thread, &dir, new_name);
 	if (r < 0)
 		return r;
 	/* The magic link is the only one followed: a symbolic link is linked itself. */
@@ -255,12 +258,13 @@ static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid, struct f
 	cleanup_node struct node_ref node = node_get(fs, entry->nodeid);
 	int r = node.error;
 
-	if (node.slot)
+	if (node.slot) {
 		r = fs_open_node(fs, node.slot, flags, kill_suidgid, ret_opened);
+		if (r == 0 && flags & GUEST_O_TRUNC) /* the guest would cache the old size */
+			(void)fs_statx(node.slot->fd, "", &entry->attr.stx);
+	}
 	if (r < 0)
 		itab_forget(&fs->inodes, entry->nodeid, 1);
-	else if (flags & GUEST_O_TRUNC) /* the guest would cache the size from before */
-		(void)fs_statx(node.slot->fd, "", &entry->attr.stx);
 	return r;
 }
 
@@ -332,6 +336,13 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 			return add_created(fs, &dir, name, r, flags, ret_entry, ret_opened);
 		if (r != -EEXIST || flags & GUEST_O_EXCL)
 			return r;
+		/*
+		 * Somebody else made it after the guest had found nothing. The guest takes what it
+		 * gets for its own file and checks no permissions: let it look again and ask to
+		 * open, which it does check.
+		 */
+		if (caller->uid)
+			return -ESTALE;
 		r = open_existing(fs, &dir, name, flags, kill_suidgid, ret_entry, ret_opened);
 		if (r != -ENOENT)
 			return r;
@@ -352,8 +363,11 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	struct fs *fs = thread->fs;
 	unsigned int n_tries = 0;
 	int host_flags;
-	int r = dir.slot ? fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags) : dir.error;
+	int r;
 
+	if (!dir.slot)
+		return dir.error;
+	r = fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags);
 	if (r < 0)
 		return r;
 	if (fs->readonly)

@@ -153,7 +153,6 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 {
 	cleanup_creds struct creds_scope scope = { 0 };
 	cleanup_file struct file_ref file = file_get(thread->fs, write->fh, HANDLE_FILE);
-	bool append;
 	int r;
 
 	if (!file.slot)
@@ -171,8 +170,7 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		return r;
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
 		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
-	append = file.slot->flags & HANDLE_APPEND && !write->from_cache;
-	return write_all(file.slot->fd, iov, n_iov, write->offset, append ? RWF_APPEND : 0);
+	return write_all(file.slot->fd, iov, n_iov, write->offset, write->append ? RWF_APPEND : 0);
 }
 
 /* ---- Extents ---- */

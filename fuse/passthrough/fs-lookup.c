@@ -50,7 +50,9 @@ static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nod
 	handle.n_bytes = 0;
 	(void)file_handle_of(found->fd, "", &handle);
 	found->handle = &handle;
-	return itab_lookup_found(&fs->inodes, found, ret_nodeid);
+	r = itab_lookup_found(&fs->inodes, found, ret_nodeid);
+	found->handle = NULL; /* it ends here */
+	return r;
 }
 
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,

@@ -236,7 +236,11 @@ struct fs_opened {
 /* `flags` as open(2) on x86 wire values; only what concerns an existing file is used. */
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
 	    struct fs_opened *ret_opened);
-/* Atomic create + lookup + open. The lookup count rises as in fs_lookup(). */
+/*
+ * Atomic create + lookup + open. -ESTALE when the name exists without O_EXCL and the caller is not
+ * root: to be looked up and opened, with the checks of that. The lookup count rises as in
+ * fs_lookup().
+ */
 int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened);
@@ -257,7 +261,8 @@ struct fs_write {
 	uint64_t fh;
 	uint64_t offset;
 	bool kill_suidgid; /* the writer lacks CAP_FSETID */
-	bool from_cache; /* written back from the guest's page cache: offset counts, not O_APPEND */
+	bool append;	   /* at the end of the file, wherever that is by then */
+	bool from_cache;   /* written back from the guest's page cache */
 };
 
 ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,

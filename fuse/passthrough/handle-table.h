@@ -21,7 +21,7 @@ enum handle_kind {
 };
 
 enum handle_flags {
-	HANDLE_APPEND = 1,   /* the guest opened it with O_APPEND; the descriptor has none */
+	HANDLE_APPEND = 1,   /* opened with O_APPEND, which the descriptor does not have */
 	HANDLE_DIRECT = 2,   /* O_DIRECT is set on the descriptor */
 	HANDLE_SUBMOUNT = 4, /* the node is a submount */
 };

@@ -100,9 +100,13 @@ static void test_append(void)
 
 	share_write_text(&f->share, "empty", "from the host ");
 	/* The guest's idea of the end is old; O_APPEND writes at the real one. */
+	f->client.file_flags = O_WRONLY | O_APPEND;
 	g_assert_cmpint(fuse_write(&f->client, node, fh, 0, 10, "from guest", 0), ==, 10);
+	/* The guest's process has cleared the flag since. */
+	f->client.file_flags = O_WRONLY;
+	g_assert_cmpint(fuse_write(&f->client, node, fh, 0, 4, "FROM", 0), ==, 4);
 	host = share_read(&f->share, "empty", NULL);
-	g_assert_cmpstr(host, ==, "from the host from guest");
+	g_assert_cmpstr(host, ==, "FROM the host from guest");
 	fixture_stop(f);
 }
 

@@ -179,6 +179,7 @@ static void op_write(struct world *w)
 	flags |= world_chance(w, 25) ? FUSE_WRITE_KILL_SUIDGID : 0;
 	world_note(w, "write %" PRIu64 " (open 0%o) at %" PRIu64 " + %u flags %u", handle->fh,
 		   handle->flags, offset, size, flags);
+	w->client->file_flags = handle->flags;
 	own = fuse_write(w->client, handle->node->nodeid, handle->fh, offset, size, bytes, flags);
 	ref = reference_write(handle, bytes, size, offset, flags);
 	world_same(w, own, ref);

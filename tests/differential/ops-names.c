@@ -154,8 +154,9 @@ static void op_symlink(struct world *w)
 }
 
 /*
- * Without O_EXCL a name that came into being behind the guest's back is opened, as root like any
- * existing file. Only regular files are: the reply to anything else is the daemon's choice.
+ * Without O_EXCL a name that came into being behind the guest's back is opened for root, like any
+ * existing file; others are sent to look it up, which makes their guest check permissions. Only
+ * regular files are opened: the reply to anything else is the daemon's choice.
  */
 static int reference_create(struct world *w, const struct node *parent, const char *name,
 			    mode_t mode, int flags, const struct caller *caller, bool *ret_special)
@@ -168,6 +169,8 @@ static int reference_create(struct world *w, const struct node *parent, const ch
 	reference_restore();
 	if (r != -EEXIST || flags & O_EXCL)
 		return r;
+	if (caller->uid)
+		return -ESTALE;
 	if (fstatat(parent->ref_fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	*ret_special = !S_ISREG(st.st_mode);

@@ -208,6 +208,7 @@ int fuse_write(struct fuse_client *client, uint64_t nodeid, uint64_t fh, uint64_
 		.offset = offset,
 		.size = size,
 		.write_flags = write_flags,
+		.flags = client->file_flags,
 	};
 	struct fuse_write_out out;
 	struct fuse_op op = {

@@ -78,7 +78,8 @@ struct fuse_client {
 	uint64_t unique;
 	/* Who asks: copied into each request header. */
 	uint32_t uid, gid, pid;
-	uint32_t umask; /* of creations, as the guest process has it */
+	uint32_t umask;	     /* of creations, as the guest process has it */
+	uint32_t file_flags; /* sent with WRITE: the file's open(2) flags as they are now */
 	/* The group sent as FUSE_EXT_GROUPS with creations; -1 for none. */
 	int64_t supp_group;
 	/* What INIT agreed. */

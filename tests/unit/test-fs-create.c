@@ -137,6 +137,25 @@ static void create_opens_what_exists_unless_it_must_be_new(void)
 	fs_unit_stop(&unit);
 }
 
+/* The guest would take the file for its own and check nothing. */
+static void create_opens_what_exists_for_nobody_but_root(void)
+{
+	const struct fs_caller other = { .uid = 1000, .gid = 1000 };
+	g_autofree char *text = NULL;
+	struct fs_opened opened;
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "secret");
+	g_assert_cmpint(fs_create(unit.thread, &other, FS_ROOT_ID, "a", 0644,
+				  O_RDWR | O_CREAT | O_TRUNC, false, &entry, &opened),
+			==, -ESTALE);
+	text = fs_unit_read(&unit, "a");
+	g_assert_cmpstr(text, ==, "secret");
+	fs_unit_stop(&unit);
+}
+
 static void create_opens_nothing_but_regular_files(void)
 {
 	struct fs_opened opened;
@@ -242,6 +261,8 @@ int main(int argc, char **argv)
 			create_makes_opens_and_knows_a_file);
 	g_test_add_func("/fs-create/create opens what exists unless it must be new",
 			create_opens_what_exists_unless_it_must_be_new);
+	g_test_add_func("/fs-create/create opens what exists for nobody but root",
+			create_opens_what_exists_for_nobody_but_root);
 	g_test_add_func("/fs-create/create opens nothing but regular files",
 			create_opens_nothing_but_regular_files);
 	g_test_add_func("/fs-create/a failed create leaves no lookup behind",

@@ -156,7 +156,8 @@ static void appending_is_for_writers_and_offsets_are_for_the_cache(void)
 	fs_unit_start(&unit);
 	fs_unit_write(&unit, "a", "01234");
 	fh = fs_unit_open(&unit, "a", O_WRONLY | GUEST_O_APPEND);
-	g_assert_cmpint(write_at(&unit, (struct fs_write){ .fh = fh }, "end"), ==, 3);
+	g_assert_cmpint(write_at(&unit, (struct fs_write){ .fh = fh, .append = true }, "end"), ==,
+			3);
 	g_assert_cmpint(write_at(&unit,
 				 (struct fs_write){ .fh = fh, .offset = 1, .from_cache = true },
 				 "X"),

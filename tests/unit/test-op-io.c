@@ -153,6 +153,7 @@ static void write_flags_are_told_apart(void)
 	g_assert_true(fake.write.kill_suidgid && !fake.write.from_cache);
 	g_assert_cmpint(write_at(0, 1, 1, FUSE_WRITE_CACHE), ==, 0);
 	g_assert_true(!fake.write.kill_suidgid && fake.write.from_cache);
+	g_assert_false(fake.write.append);
 	stop();
 }
 
