@@ -60,7 +60,9 @@ kvm_works() {
 
 # Emulation goes without two features that QEMU 7.2 gets wrong now and then.
 choose_accelerator() {
-	accel=${QEMU_ACCEL:-tcg}
+	# One thread for all CPUs: with several, a kernel that patches its own code
+	# (jump labels) now and then runs into its breakpoint on another CPU.
+	accel=${QEMU_ACCEL:-tcg,thread=single}
 	if [[ -z ${QEMU_ACCEL:-} && -w /dev/kvm ]] && kvm_works; then
 		accel=kvm
 	fi
