@@ -24,7 +24,13 @@ struct option_row {
 	const char *help;
 	option_setter set;
 	bool value_optional; /* the setter gets NULL where there is none */
+	/* Without a setter: which bool of struct options becomes what. */
+	size_t field;
+	bool becomes;
 };
+
+#define SETS(member)   .field = offsetof(struct options, member), .becomes = true
+#define CLEARS(member) .field = offsetof(struct options, member), .becomes = false
 
 /* ---- Values ---- */
 
@@ -204,72 +210,6 @@ static char *set_rlimit_nofile(struct options *o, const char *value)
 	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
 }
 
-static char *set_readonly(struct options *o, const char *value)
-{
-	o->readonly = true;
-	return NULL;
-}
-
-static char *set_no_readdirplus(struct options *o, const char *value)
-{
-	o->no_readdirplus = true;
-	return NULL;
-}
-
-static char *set_announce_submounts(struct options *o, const char *value)
-{
-	o->announce_submounts = true;
-	return NULL;
-}
-
-static char *set_no_announce_submounts(struct options *o, const char *value)
-{
-	o->announce_submounts = false;
-	return NULL;
-}
-
-static char *set_allow_direct_io(struct options *o, const char *value)
-{
-	o->allow_direct_io = true;
-	return NULL;
-}
-
-static char *set_posix_lock(struct options *o, const char *value)
-{
-	o->posix_lock = true;
-	return NULL;
-}
-
-static char *set_no_posix_lock(struct options *o, const char *value)
-{
-	o->posix_lock = false;
-	return NULL;
-}
-
-static char *set_flock(struct options *o, const char *value)
-{
-	o->flock = true;
-	return NULL;
-}
-
-static char *set_no_flock(struct options *o, const char *value)
-{
-	o->flock = false;
-	return NULL;
-}
-
-static char *set_allow_mmap(struct options *o, const char *value)
-{
-	o->allow_mmap = true;
-	return NULL;
-}
-
-static char *set_writeback(struct options *o, const char *value)
-{
-	o->writeback = true;
-	return NULL;
-}
-
 static char *timeout(const char *option, const char *text, struct fuse_timeout *ret)
 {
 	uint64_t ns;
@@ -344,18 +284,6 @@ static char *set_security_label(struct options *o, const char *value)
 	return set_feature("security-label", value, &o->security_label);
 }
 
-static char *set_killpriv_v2(struct options *o, const char *value)
-{
-	o->killpriv_v2 = true;
-	return NULL;
-}
-
-static char *set_no_killpriv_v2(struct options *o, const char *value)
-{
-	o->killpriv_v2 = false;
-	return NULL;
-}
-
 static char *set_debug(struct options *o, const char *value)
 {
 	o->log_level = LOG_LEVEL_DEBUG;
@@ -385,7 +313,7 @@ static const struct option_row rows[] = {
 	{ "cache", 0, "MODE", "what the guest may cache: auto, always, never, metadata (auto)",
 	  set_cache },
 	{ "readonly", 0, NULL, "refuse everything that would change the shared directory",
-	  set_readonly },
+	  SETS(readonly) },
 	{ "sandbox", 0, "MODE", "isolation: namespace, chroot, none (namespace)", set_sandbox },
 	{ "seccomp", 0, "ACTION", "on a forbidden system call: kill, trap, log, none (kill)",
 	  set_seccomp },
@@ -397,22 +325,23 @@ static const struct option_row rows[] = {
 	  "open files not used for long by handle: never, prefer, mandatory (prefer)",
 	  set_inode_file_handles },
 	{ "no-readdirplus", 0, NULL, "do not send attributes along with directory entries",
-	  set_no_readdirplus },
+	  SETS(no_readdirplus) },
 	{ "announce-submounts", 0, NULL, "show host mount points as such in the guest (default)",
-	  set_announce_submounts },
+	  SETS(announce_submounts) },
 	{ "no-announce-submounts", 0, NULL, "hide host mount points from the guest",
-	  set_no_announce_submounts },
+	  CLEARS(announce_submounts) },
 	{ "allow-direct-io", 0, NULL, "pass O_DIRECT of the guest on to the host",
-	  set_allow_direct_io },
-	{ "posix-lock", 0, NULL, "fcntl locks of the guest are locks on the host", set_posix_lock },
+	  SETS(allow_direct_io) },
+	{ "posix-lock", 0, NULL, "fcntl locks of the guest are locks on the host",
+	  SETS(posix_lock) },
 	{ "no-posix-lock", 0, NULL, "fcntl locks stay inside the guest (default)",
-	  set_no_posix_lock },
-	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", set_flock },
-	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", set_no_flock },
+	  CLEARS(posix_lock) },
+	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", SETS(flock) },
+	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", CLEARS(flock) },
 	{ "allow-mmap", 0, NULL, "allow shared mappings with --cache=never and metadata",
-	  set_allow_mmap },
+	  SETS(allow_mmap) },
 	{ "writeback", 0, NULL, "let the guest hold back what it writes to cached files",
-	  set_writeback },
+	  SETS(writeback) },
 	{ "attr-timeout", 0, "SECONDS", "how long attributes hold in the guest (by --cache)",
 	  set_attr_timeout },
 	{ "entry-timeout", 0, "SECONDS", "how long names hold in the guest (by --cache)",
@@ -428,9 +357,9 @@ static const struct option_row rows[] = {
 	  "label new files as the guest says: never, auto, always (never); implies --xattr",
 	  set_security_label, true },
 	{ "killpriv-v2", 0, NULL, "let the daemon alone drop set-id bits of files that change",
-	  set_killpriv_v2 },
+	  SETS(killpriv_v2) },
 	{ "no-killpriv-v2", 0, NULL, "let the guest drop them as well (default)",
-	  set_no_killpriv_v2 },
+	  CLEARS(killpriv_v2) },
 	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
 	{ "compat", 'o', "LIST",
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
@@ -452,7 +381,11 @@ bool options_set(struct options *options, const char *name, const char *value, c
 	const struct option_row *row = find_row(name);
 
 	g_assert(row); /* names come from our own tables */
-	*ret_why = row->set(options, value);
+	*ret_why = NULL;
+	if (row->set)
+		*ret_why = row->set(options, value);
+	else
+		*(bool *)((char *)options + row->field) = row->becomes;
 	return *ret_why == NULL;
 }
 
