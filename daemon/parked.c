@@ -12,7 +12,7 @@
 struct parked_chain {
 	struct fuse_parked parked;
 	struct parked_chains *chains;
-	struct vq_claim claim;
+	uint16_t head; /* its place in the ring */
 };
 
 /* The driver is told at once: who waited that long is waited for. */
@@ -20,8 +20,9 @@ static void parked_chain_done(struct fuse_parked *parked, uint32_t written)
 {
 	struct parked_chain *pc = container_of(parked, struct parked_chain, parked);
 
-	vq_push_claim(pc->chains->vq, &pc->claim, written);
-	vq_notify(pc->chains->vq);
+	const struct vq_used used = { .head = pc->head, .n_written = written };
+
+	vq_push(pc->chains->vq, &used, 1);
 	__atomic_fetch_sub(&pc->chains->n, 1, __ATOMIC_RELAXED);
 	free(pc);
 }
@@ -34,7 +35,7 @@ static bool take_place(struct parked_chains *chains)
 	return false;
 }
 
-struct fuse_parked *parked_chain_new(struct parked_chains *chains, struct vq_chain *chain,
+struct fuse_parked *parked_chain_new(struct parked_chains *chains, const struct vq_chain *chain,
 				     const struct fuse_message *message)
 {
 	struct parked_chain *pc;
@@ -47,7 +48,7 @@ struct fuse_parked *parked_chain_new(struct parked_chains *chains, struct vq_cha
 		return NULL;
 	}
 	pc->chains = chains;
-	pc->claim = vq_keep(chain);
+	pc->head = chain->head;
 	pc->parked.group = chains;
 	pc->parked.done = parked_chain_done;
 	pc->parked.n_writable = MIN(message->n_writable, FUSE_PARKED_SEGMENTS);

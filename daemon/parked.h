@@ -15,10 +15,10 @@ struct parked_chains {
 };
 
 /*
- * Moves the chain that `message` was made of out of the worker's hands; the answer pushes it and
- * tells the driver. NULL when too many are parked, with the chain as it was. Any thread.
+ * Takes the place of the chain that `message` was made of, which the answer will push; the worker
+ * does not. NULL when too many are parked. Any thread.
  */
-struct fuse_parked *parked_chain_new(struct parked_chains *chains, struct vq_chain *chain,
+struct fuse_parked *parked_chain_new(struct parked_chains *chains, const struct vq_chain *chain,
 				     const struct fuse_message *message);
 
 #endif

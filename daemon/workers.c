@@ -22,8 +22,8 @@
  * A request that waits for a lock holds no thread: what is needed to answer it is parked
  * (parked.h), and the thread goes on. When the queue stops, parked requests are answered first.
  *
- * Completions are announced in batches: when the ring has run empty, after BATCH requests, before
- * a request that moves much data, and before anything that may block.
+ * Completions are pushed and announced in batches: when the ring has run empty, after BATCH
+ * requests, before a request that moves much data, and before anything that may block.
  */
 #include "daemon/workers.h"
 
@@ -67,7 +67,8 @@ struct worker {
 	struct queue_workers *team;
 	struct fuse_thread *fuse; /* owned */
 	bool leading;
-	unsigned int unannounced; /* pushed since the last vq_notify() */
+	unsigned int n_done;
+	struct vq_used done[BATCH]; /* answered and not pushed yet */
 	struct vq_chain chain;
 };
 
@@ -84,11 +85,11 @@ static bool team_stopping(struct queue_workers *team)
 	return __atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE);
 }
 
-static void announce(struct worker *w)
+static void push_done(struct worker *w)
 {
-	if (w->unannounced) {
-		w->unannounced = 0;
-		vq_notify(w->team->vq);
+	if (w->n_done) {
+		vq_push(w->team->vq, w->done, w->n_done);
+		w->n_done = 0;
 	}
 }
 
@@ -193,7 +194,7 @@ static void about_to_block(void *arg)
 
 	if (!w->leading)
 		return;
-	announce(w);
+	push_done(w);
 	promote(w);
 }
 
@@ -251,14 +252,13 @@ static void serve(struct worker *w)
 	uint32_t written;
 
 	if (chain->n_bytes > LARGE_BYTES)
-		announce(w);
+		push_done(w);
 	written = fuse_session_serve(w->fuse, &serving.message);
 	if (written == FUSE_PARKED)
 		return;
-	vq_push(w->team->vq, chain, written);
-	w->unannounced++;
-	if (!w->leading || w->unannounced >= BATCH)
-		announce(w);
+	w->done[w->n_done++] = (struct vq_used){ .head = chain->head, .n_written = written };
+	if (!w->leading || w->n_done == BATCH)
+		push_done(w);
 }
 
 /* Looks at the ring for up to the current window. True when there is work. */
@@ -294,7 +294,7 @@ static void wait_for_work(struct worker *w)
 	struct queue_workers *team = w->team;
 	uint64_t start;
 
-	announce(w);
+	push_done(w);
 	start = now_ns();
 	if (team->poll_ns && poll_ring(team, start))
 		return;
@@ -321,12 +321,12 @@ static void lead(struct worker *w)
 			wait_for_work(w);
 			break;
 		case VQ_POP_BROKEN:
-			announce(w);
+			push_done(w);
 			(void)sleep_for_kick(team, 0);
 			break;
 		}
 	}
-	announce(w);
+	push_done(w);
 }
 
 static void *worker_main(void *arg)

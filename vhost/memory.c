@@ -42,6 +42,7 @@ struct guest_region {
 struct guest_memory {
 	unsigned int refs; /* atomic */
 	unsigned int n_regions;
+	unsigned int recent;	       /* atomic; the region last translated in */
 	struct guest_region regions[]; /* sorted by gpa, disjoint */
 };
 
@@ -148,6 +149,7 @@ static struct guest_memory *table_alloc(unsigned int n_regions)
 	if (memory) {
 		memory->refs = 1;
 		memory->n_regions = 0;
+		memory->recent = 0;
 	}
 	return memory;
 }
@@ -285,19 +287,32 @@ void guest_memory_put(struct guest_memory *memory)
 
 /* ---- Translation ---- */
 
-void *guest_memory_from_gpa(const struct guest_memory *memory, uint64_t gpa, uint64_t len,
-			    uint64_t *ret_len)
+static const struct guest_region *find_region(struct guest_memory *memory, uint64_t gpa)
 {
-	unsigned int place = regions_upto(memory, gpa);
-	const struct guest_region *region;
-	uint64_t offset;
+	unsigned int place = __atomic_load_n(&memory->recent, __ATOMIC_RELAXED);
+	const struct guest_region *region = &memory->regions[place];
 
-	if (place == 0 || len == 0)
+	if (likely(place < memory->n_regions && gpa - region->gpa < region->size_bytes))
+		return region;
+	place = regions_upto(memory, gpa);
+	if (place == 0)
 		return NULL;
 	region = &memory->regions[place - 1];
-	offset = gpa - region->gpa;
-	if (offset >= region->size_bytes)
+	if (gpa - region->gpa >= region->size_bytes)
 		return NULL;
+	__atomic_store_n(&memory->recent, place - 1, __ATOMIC_RELAXED);
+	return region;
+}
+
+void *guest_memory_from_gpa(struct guest_memory *memory, uint64_t gpa, uint64_t len,
+			    uint64_t *ret_len)
+{
+	const struct guest_region *region = find_region(memory, gpa);
+	uint64_t offset;
+
+	if (!region || len == 0)
+		return NULL;
+	offset = gpa - region->gpa;
 	*ret_len = MIN(len, region->size_bytes - offset);
 	return region->hva + offset;
 }

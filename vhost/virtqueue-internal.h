@@ -45,9 +45,8 @@ struct virtqueue {
 	bool broken;
 
 	/* The pushers'. */
-	pthread_mutex_t push_lock __attribute__((__aligned__(64))); /* the next two, used ring */
+	pthread_mutex_t push_lock __attribute__((__aligned__(64))); /* the next one, used ring */
 	uint16_t used_idx;
-	uint16_t announced_idx; /* value of used_idx at the last vq_notify() */
 
 	/* Who is told. Never taken together with push_lock. */
 	pthread_mutex_t signal_lock __attribute__((__aligned__(64))); /* the next three */

@@ -8,8 +8,8 @@
  * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
  *
  * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
- * stores. Notifying decides under that lock and writes outside it, so that pushers never wait for
- * a system call.
+ * stores, once for several chains. Whether the driver is told is decided under that lock, and
+ * done outside of it, so that pushers never wait for a system call.
  */
 #include "vhost/virtqueue.h"
 
@@ -84,7 +84,6 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	vq->broken = false;
 	vq->kicks_on = true;
 	vq->used_idx = vring_used_idx(&vq->ring);
-	vq->announced_idx = vq->used_idx;
 	vring_set_used_flags(&vq->ring, 0);
 	if (vq->event_idx)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -132,7 +131,6 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
 	vq_read_chain(vq, head, chain);
-	chain->memory = guest_memory_get(vq->memory);
 	return VQ_POP_CHAIN;
 }
 
@@ -175,49 +173,9 @@ unsigned int vq_index(const struct virtqueue *vq)
 
 /* ---- Anybody with a chain ---- */
 
-void vq_push_claim(struct virtqueue *vq, struct vq_claim *claim, uint32_t written)
+/* Whether the driver wants to know that the used index went from `old` to `now`. */
+static bool wants_call(const struct virtqueue *vq, uint16_t old, uint16_t now)
 {
-	{
-		scoped_lock(&vq->push_lock);
-
-		vring_set_used_entry(&vq->ring, vq->used_idx, claim->head, written);
-		vq->used_idx++;
-		vring_publish_used_idx(&vq->ring, vq->used_idx);
-	}
-	guest_memory_put(claim->memory);
-	claim->memory = NULL;
-}
-
-struct vq_claim vq_keep(struct vq_chain *chain)
-{
-	const struct vq_claim claim = { .memory = chain->memory, .head = chain->head };
-
-	chain->memory = NULL;
-	return claim;
-}
-
-void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written)
-{
-	struct vq_claim claim = vq_keep(chain);
-
-	vq_push_claim(vq, &claim, written);
-}
-
-unsigned int vq_max_kept(const struct virtqueue *vq)
-{
-	/* A small request has a descriptor in the ring, or four of them without indirect tables. */
-	return vq->ring.size / (vq->indirect ? 2 : 8);
-}
-
-/* Whether the driver wants to know of what was pushed since the last time. */
-static bool announcement_wanted(struct virtqueue *vq)
-{
-	scoped_lock(&vq->push_lock);
-	uint16_t old = vq->announced_idx, now = vq->used_idx;
-
-	if (now == old)
-		return false;
-	vq->announced_idx = now;
 	/* Either the driver sees our index when it has changed its wish, or we see the wish. */
 	vring_full_barrier();
 	if (vq->event_idx)
@@ -225,8 +183,25 @@ static bool announcement_wanted(struct virtqueue *vq)
 	return !(vring_avail_flags(&vq->ring) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-void vq_notify(struct virtqueue *vq)
+static bool push_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
-	if (announcement_wanted(vq))
+	scoped_lock(&vq->push_lock);
+	uint16_t old = vq->used_idx;
+
+	for (unsigned int i = 0; i < n; i++)
+		vring_set_used_entry(&vq->ring, vq->used_idx++, used[i].head, used[i].n_written);
+	vring_publish_used_idx(&vq->ring, vq->used_idx);
+	return wants_call(vq, old, vq->used_idx);
+}
+
+void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+{
+	if (push_used(vq, used, n))
 		vq_signal_call(vq);
+}
+
+unsigned int vq_max_kept(const struct virtqueue *vq)
+{
+	/* A small request has a descriptor in the ring, or four of them without indirect tables. */
+	return vq->ring.size / (vq->indirect ? 2 : 8);
 }

@@ -3,8 +3,8 @@
  * A split virtqueue as the device's threads see it: pop checked chains, push used ones, notify.
  *
  * Threads: vq_pop(), vq_notifications_off/on() and vq_has_work() belong to the queue's current
- * leader, one thread at a time (hand-over needs a lock or barrier of the caller's). vq_push() and
- * vq_notify() may be called by any thread that holds a popped chain.
+ * leader, one thread at a time (hand-over needs a lock or barrier of the caller's). vq_push() may be
+ * called by any thread.
  */
 #ifndef VHOST_VIRTQUEUE_H
 #define VHOST_VIRTQUEUE_H
@@ -14,7 +14,6 @@
 #include <sys/uio.h>
 
 struct virtqueue;
-struct guest_memory;
 
 /*
  * Most segments of one chain: 256 pages of data, headers, and splits at region edges; adjacent
@@ -22,9 +21,11 @@ struct guest_memory;
  */
 #define VQ_MAX_SEGMENTS 1024u
 
-/* One popped request. Owned by the caller, reused for each pop; ~16 KiB. */
+/*
+ * One popped request. Owned by the caller, reused for each pop; ~16 KiB. The memory it points to
+ * stays mapped until the queue is stopped, which waits for whoever has popped or kept a chain.
+ */
 struct vq_chain {
-	struct guest_memory *memory; /* reference, given back by vq_push() */
 	uint16_t head;
 	/*
 	 * Some descriptor had no valid address or the chain was malformed; the iovecs describe
@@ -45,29 +46,20 @@ enum vq_pop_result {
 
 enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain);
 
-/* Returns the chain with `written` bytes used and drops its memory reference. No notification. */
-void vq_push(struct virtqueue *vq, struct vq_chain *chain, uint32_t written);
-
-/* What is left of a popped chain whose answer comes later: its place in the ring. */
-struct vq_claim {
-	struct guest_memory *memory; /* reference, given back by vq_push_claim() */
+/* A popped chain that has been answered. */
+struct vq_used {
 	uint16_t head;
+	uint32_t n_written;
 };
 
-/* The chain needs no vq_push() any more; its writable memory stays valid as long as the claim. */
-struct vq_claim vq_keep(struct vq_chain *chain);
-
-/* As vq_push(), any thread. */
-void vq_push_claim(struct virtqueue *vq, struct vq_claim *claim, uint32_t written);
+/* Returns `n` > 0 chains to the driver, in this order, and tells it if it wants to know. */
+void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n);
 
 /*
  * How many chains may be kept for long: as many as leave half of the ring to the driver, which could
  * otherwise not even send what lets them go on. Constant while the queue is started.
  */
 unsigned int vq_max_kept(const struct virtqueue *vq);
-
-/* Tells the driver about everything pushed since the last call, if it wants to know. */
-void vq_notify(struct virtqueue *vq);
 
 /*
  * Kicks: off while the leader looks at the ring anyway. vq_notifications_on() returns true when

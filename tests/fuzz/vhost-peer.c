@@ -162,6 +162,7 @@ static uint32_t touch(const struct vq_chain *chain)
 void peer_run_queue(struct peer *peer, unsigned int index, unsigned int max)
 {
 	struct virtqueue *vq = peer->queues[index];
+	struct vq_used used;
 
 	if (!vq)
 		return;
@@ -171,9 +172,10 @@ void peer_run_queue(struct peer *peer, unsigned int index, unsigned int max)
 	for (unsigned int i = 0; i < max; i++) {
 		if (vq_pop(vq, &peer->chain) != VQ_POP_CHAIN)
 			break;
-		vq_push(vq, &peer->chain, touch(&peer->chain));
+		used = (struct vq_used){ .head = peer->chain.head,
+					 .n_written = touch(&peer->chain) };
+		vq_push(vq, &used, 1);
 	}
-	vq_notify(vq);
 	(void)vq_has_work(vq);
 	(void)vq_notifications_on(vq);
 }
