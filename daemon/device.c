@@ -22,16 +22,22 @@ struct fs_device {
 	struct virtio_fs_config config;
 	struct fuse_session *session; /* borrowed */
 	struct worker_budget budget;
+	uint64_t poll_max_ns;
 	struct queue_workers *workers[VHOST_MAX_QUEUES]; /* NULL while stopped */
 };
 
 static int device_queue_start(void *opaque, unsigned int index, struct virtqueue *vq)
 {
 	struct fs_device *device = opaque;
+	const struct queue_workers_options options = {
+		.session = device->session,
+		.budget = &device->budget,
+		.poll_max_ns = device->poll_max_ns,
+	};
 	int r;
 
 	assert(!device->workers[index]);
-	r = queue_workers_start(vq, device->session, &device->budget, &device->workers[index]);
+	r = queue_workers_start(&options, vq, &device->workers[index]);
 	if (r < 0)
 		log_error("Cannot start a thread for queue %u: %s; raise the limit of tasks", index,
 			  log_strerror(r));
@@ -94,6 +100,7 @@ int fs_device_new(const struct options *options, struct fuse_session *session,
 		return -ENOMEM;
 	device->session = session;
 	device->budget.extra_max = options->thread_pool_size;
+	device->poll_max_ns = options->poll_us * UINT64_C(1000);
 	device->vhost.ops = &device_ops;
 	device->vhost.opaque = device;
 	if (options->tag)

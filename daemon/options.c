@@ -188,6 +188,16 @@ static char *set_thread_pool_size(struct options *o, const char *value)
 	return why;
 }
 
+static char *set_poll(struct options *o, const char *value)
+{
+	uint64_t us;
+	char *why = number("poll", value, OPTIONS_POLL_MAX_US, &us);
+
+	if (!why)
+		o->poll_us = (uint32_t)us;
+	return why;
+}
+
 static char *set_inode_file_handles(struct options *o, const char *value)
 {
 	static const struct choice choices[] = {
@@ -319,6 +329,8 @@ static const struct option_row rows[] = {
 	  set_seccomp },
 	{ "thread-pool-size", 0, "N", "threads for requests that block, beyond one per queue (16)",
 	  set_thread_pool_size },
+	{ "poll", 0, "MICROSECONDS",
+	  "look for the next request at most so long before sleeping (100)", set_poll },
 	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
 	  set_rlimit_nofile },
 	{ "inode-file-handles", 0, "WHEN",
@@ -473,6 +485,7 @@ static const struct options defaults = {
 	.announce_submounts = true,
 	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
+	.poll_us = OPTIONS_POLL_DEFAULT_US,
 };
 
 /* What the user only wants to see. */

@@ -40,8 +40,7 @@
 #include "daemon/parked.h"
 
 #define BATCH		   8u
-#define LARGE_BYTES	   65536u  /* moving so much takes longer than announcing */
-#define POLL_MAX_NS	   100000u /* what waking both sides across CPUs costs, and some */
+#define LARGE_BYTES	   65536u /* moving so much takes longer than announcing */
 #define POLL_MIN_NS	   10000u
 #define SPINS_PER_YIELD	   64u
 #define FOLLOWER_IDLE_SECS 10
@@ -50,10 +49,11 @@ struct queue_workers {
 	struct virtqueue *vq;	      /* borrowed */
 	struct fuse_session *session; /* borrowed */
 	struct worker_budget *budget; /* borrowed */
-	int epoll_fd;		      /* owned; kicks and `wake_fd` */
-	int wake_fd;		      /* owned; written once, to stop */
-	pthread_mutex_t lock;	      /* innermost: nothing is locked under it */
-	pthread_cond_t lead_free;     /* the lead is to be had, or `stopping` */
+	uint64_t poll_max_ns;
+	int epoll_fd;		  /* owned; kicks and `wake_fd` */
+	int wake_fd;		  /* owned; written once, to stop */
+	pthread_mutex_t lock;	  /* innermost: nothing is locked under it */
+	pthread_cond_t lead_free; /* the lead is to be had, or `stopping` */
 	pthread_cond_t thread_gone;
 	unsigned int n_threads;	  /* guarded by lock */
 	unsigned int n_followers; /* waiting on lead_free; guarded by lock */
@@ -287,7 +287,7 @@ static uint64_t sleep_for_kick(struct queue_workers *team, uint64_t start)
 
 /*
  * The whole wait, looked at or slept, decides the next window: a guest whose requests come sooner
- * than POLL_MAX_NS after each other is worth waiting for awake.
+ * than the longest window after each other is worth waiting for awake.
  */
 static void wait_for_work(struct worker *w)
 {
@@ -299,8 +299,8 @@ static void wait_for_work(struct worker *w)
 	if (team->poll_ns && poll_ring(team, start))
 		return;
 	if (!vq_notifications_on(team->vq)) {
-		if (sleep_for_kick(team, start) < POLL_MAX_NS)
-			team->poll_ns = MIN(MAX(team->poll_ns * 2, POLL_MIN_NS), POLL_MAX_NS);
+		if (sleep_for_kick(team, start) < team->poll_max_ns)
+			team->poll_ns = MIN(MAX(team->poll_ns * 2, POLL_MIN_NS), team->poll_max_ns);
 		else
 			team->poll_ns = team->poll_ns < 2 * POLL_MIN_NS ? 0 : team->poll_ns / 2;
 	}
@@ -387,8 +387,8 @@ static int start_first_thread(struct queue_workers *team)
 	return worker_spawn(team);
 }
 
-int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,
-			struct worker_budget *budget, struct queue_workers **ret_workers)
+int queue_workers_start(const struct queue_workers_options *options, struct virtqueue *vq,
+			struct queue_workers **ret_workers)
 {
 	struct queue_workers *team = calloc(1, sizeof(*team));
 	int r;
@@ -398,8 +398,9 @@ int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,
 	*team = (struct queue_workers){
 		.vq = vq,
 		.parked.vq = vq,
-		.session = session,
-		.budget = budget,
+		.session = options->session,
+		.budget = options->budget,
+		.poll_max_ns = options->poll_max_ns,
 		.epoll_fd = -1,
 		.wake_fd = -1,
 	};

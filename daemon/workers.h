@@ -16,12 +16,18 @@ struct worker_budget {
 
 struct queue_workers;
 
+struct queue_workers_options {
+	struct fuse_session *session; /* borrowed until the stop, as the next */
+	struct worker_budget *budget;
+	uint64_t poll_max_ns; /* how long to look at an empty ring at most; 0: sleep at once */
+};
+
 /*
- * Starts serving `vq` with one thread; more come when requests block. Both pointers are borrowed
- * until queue_workers_stop(). Control thread. 0 or -errno.
+ * Starts serving `vq` with one thread; more come when requests block. `vq` is borrowed until
+ * queue_workers_stop(). Control thread. 0 or -errno.
  */
-int queue_workers_start(struct virtqueue *vq, struct fuse_session *session,
-			struct worker_budget *budget, struct queue_workers **ret_workers);
+int queue_workers_start(const struct queue_workers_options *options, struct virtqueue *vq,
+			struct queue_workers **ret_workers);
 
 /*
  * Returns when every popped request has been pushed and all threads of the queue have left; frees.
