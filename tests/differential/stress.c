@@ -145,6 +145,9 @@ static void use_file(struct stress *s)
 		 fuse_write(s->client, nodeid, fh, pick(s, 1 << 20), size, s->bytes, 0));
 	expected(s, "READ", fuse_read(s->client, nodeid, fh, 0, STRESS_BYTES, s->bytes));
 	expected(s, "GETATTR", fuse_getattr(s->client, nodeid, fh, &attr));
+	/* Rarely, because it waits for a disk. */
+	if (pick(s, 500) == 0)
+		expected(s, "SYNCFS", fuse_syncfs(s->client, any_dir(s)));
 }
 
 static void change_names(struct stress *s)
