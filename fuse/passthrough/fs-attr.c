@@ -121,18 +121,24 @@ static int truncate_fd(const struct fs *fs, int fd, uint64_t size, bool kill_sui
 	return r < 0 ? r : neg_errno(ftruncate(fd, (off_t)size));
 }
 
+/* What can be known before anything is changed. */
+static int check_size(const struct target *target, const struct fs_setattr *set)
+{
+	if (set->size > INT64_MAX)
+		return -EINVAL;
+	if (target->real)
+		return target->file.slot->kind == HANDLE_FILE ? 0 : -EISDIR;
+	if (target->node.slot->type == S_IFDIR)
+		return -EISDIR;
+	return target->node.slot->type == S_IFREG ? 0 : -EINVAL;
+}
+
 static int change_size(struct fs *fs, const struct target *target, const struct fs_setattr *set)
 {
 	cleanup_fd int fd = -1;
 
-	if (set->size > INT64_MAX)
-		return -EINVAL;
 	if (target->real)
 		return truncate_fd(fs, target->fd, set->size, set->kill_suidgid);
-	if (target->node.slot->type == S_IFDIR)
-		return -EISDIR;
-	if (target->node.slot->type != S_IFREG)
-		return -EINVAL;
 	fd = fd_reopen(fs->proc_self_fd, target->fd, O_WRONLY);
 	if (fd < 0)
 		return fd;
@@ -180,7 +186,9 @@ static int change_all(struct fs_thread *thread, const struct target *target,
 	struct fs *fs = thread->fs;
 	int r = 0;
 
-	if (set->set_uid || set->set_gid)
+	if (set->set_size)
+		r = check_size(target, set);
+	if (r == 0 && (set->set_uid || set->set_gid))
 		r = change_owner(thread, target, set);
 	if (r == 0 && set->set_size)
 		r = change_size(fs, target, set);

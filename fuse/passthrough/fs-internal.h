@@ -179,6 +179,7 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 #define GUEST_O_APPEND	00002000u
 #define GUEST_O_DSYNC	00010000u
 #define GUEST_O_DIRECT	00040000u
+#define GUEST_O_NOATIME 01000000u
 #define GUEST_O_SYNC	04010000u
 
 static inline bool fs_has_writeback(const struct fs *fs)

@@ -33,6 +33,8 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 		flags |= O_DSYNC;
 	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
 		flags |= O_DIRECT;
+	if (guest_flags & GUEST_O_NOATIME)
+		flags |= O_NOATIME;
 	*ret_flags = flags;
 	return 0;
 }
@@ -76,14 +78,17 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	return 0;
 }
 
-/* A share that is read only should not get new access times either, where we may avoid it. */
+/*
+ * A share that is read only should not get new access times either, where we may avoid it; nor a
+ * file that the guest's caller asks this for.
+ */
 static int open_quietly(const struct fs *fs, int path_fd, int flags)
 {
 	int fd = -EPERM;
 
-	if (fs->readonly)
+	if (fs->readonly || flags & O_NOATIME)
 		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_NOATIME);
-	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
+	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags & ~O_NOATIME) : fd;
 }
 
 static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t guest_flags,
@@ -102,7 +107,7 @@ static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t gu
 		fd = open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
 	/* A file with the append-only attribute is writable in no other way. */
 	if (fd == -EPERM && append)
-		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_APPEND);
+		fd = fd_reopen(fs->proc_self_fd, path_fd, (flags & ~O_NOATIME) | O_APPEND);
 	return fd;
 }
 

@@ -31,6 +31,12 @@ void target_resolve(struct target *target)
 void target_start(struct target *target)
 {
 	static const char *const args[] = { "--xattr", "--security-label=auto", NULL };
+
+	target_start_with(target, args);
+}
+
+void target_start_with(struct target *target, const char *const *args)
+{
 	struct fixture_config config = { .populate = populate, .args = args };
 
 	target->f = fixture_start(&config);

@@ -13,6 +13,8 @@ struct target {
 };
 
 void target_start(struct target *target);
+/* With a command line of the test's own. */
+void target_start_with(struct target *target, const char *const *args);
 /* Looks everything up and opens it; after an INIT that forgot it, too. */
 void target_resolve(struct target *target);
 /* The daemon serves, "dir" holds what it held, nothing else was touched. */

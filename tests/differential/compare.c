@@ -335,3 +335,41 @@ void compare_listing(struct world *w, uint64_t nodeid, int own_fd)
 	if (result)
 		world_fail(w, "RELEASEDIR says %s", strerror(-result));
 }
+
+/* ---- What the daemon finds ---- */
+
+static void open_found(struct world *w, const char *name, uint64_t nodeid)
+{
+	struct fuse_open_out open_out;
+	int result = fuse_open(w->client, nodeid, O_RDONLY, &open_out);
+
+	if (result)
+		world_fail(w, "OPEN of %s says %s", name, strerror(-result));
+	result = fuse_release(w->client, nodeid, open_out.fh);
+	if (result)
+		world_fail(w, "RELEASE of %s says %s", name, strerror(-result));
+}
+
+void compare_lookups(struct world *w, uint64_t nodeid, int own_fd)
+{
+	g_autoptr(GPtrArray) names = compare_sorted_names(own_fd);
+
+	for (guint i = 0; i < names->len; i++) {
+		const char *name = names->pdata[i];
+		cleanup_fd int fd = openat(own_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct node node = { .own_fd = fd };
+		struct fuse_forget_one one = { .nlookup = 1 };
+		struct fuse_entry_out entry;
+		int result = fuse_lookup(w->client, nodeid, name, &entry);
+
+		if (result || !entry.nodeid)
+			world_fail(w, "LOOKUP of %s says %s", name, strerror(-result));
+		compare_attr(w, &node, &entry.attr);
+		if (S_ISREG(entry.attr.mode))
+			open_found(w, name, entry.nodeid);
+		if (S_ISDIR(entry.attr.mode))
+			compare_lookups(w, entry.nodeid, fd);
+		one.nodeid = entry.nodeid;
+		fuse_batch_forget(w->client, &one, 1);
+	}
+}

@@ -26,5 +26,7 @@ void compare_attr(struct world *w, const struct node *node, const struct fuse_at
 void compare_trees(struct world *w);
 /* What the daemon lists (READDIRPLUS) is what the host sees, from @nodeid at @own_fd on down. */
 void compare_listing(struct world *w, uint64_t nodeid, int own_fd);
+/* Each name by LOOKUP, each file by OPEN. */
+void compare_lookups(struct world *w, uint64_t nodeid, int own_fd);
 
 #endif

@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -88,6 +86,8 @@ static void op_open(struct world *w)
 	flags |= world_chance(w, 15) ? O_TRUNC : 0;
 	flags |= world_chance(w, 15) ? O_APPEND : 0;
 	flags |= world_chance(w, 10) ? O_NONBLOCK | O_NOFOLLOW : 0;
+	flags |= world_chance(w, 3) ? O_DSYNC : 0;
+	flags |= world_chance(w, 10) ? O_NOATIME : 0;
 	kill = flags & O_TRUNC && world_chance(w, 40);
 	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags, kill ? " kill" : "");
 	own = open_call(w, node, flags, kill, &open_out);
@@ -154,13 +154,13 @@ static ssize_t reference_write(const struct handle *handle, const void *bytes, u
 	ssize_t n;
 
 	if (plain)
-		(void)fcntl(handle->ref_fd, F_SETFL, 0);
+		(void)fcntl(handle->ref_fd, F_SETFL, handle->flags & O_NOATIME);
 	if (write_flags & FUSE_WRITE_KILL_SUIDGID)
 		reference_drop_fsetid();
 	n = neg_errno(pwrite(handle->ref_fd, bytes, size, (off_t)offset));
 	reference_restore();
 	if (plain)
-		(void)fcntl(handle->ref_fd, F_SETFL, O_APPEND);
+		(void)fcntl(handle->ref_fd, F_SETFL, handle->flags & (O_APPEND | O_NOATIME));
 	return n;
 }
 
@@ -240,6 +240,9 @@ static void op_fallocate(struct world *w)
 		FALLOC_FL_PUNCH_HOLE,
 		FALLOC_FL_COLLAPSE_RANGE,
 		FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_UNSHARE_RANGE,
+		FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE,
+		1u << 20,
 	};
 	struct handle *handle = world_handle(w, false);
 	uint32_t mode = modes[world_random(w, ARRAY_SIZE(modes))];
@@ -275,14 +278,15 @@ static int64_t host_seek(const struct node *node, uint64_t offset, int whence)
 static void op_lseek(struct world *w)
 {
 	struct handle *handle = world_handle(w, false);
-	int whence = world_chance(w, 50) ? SEEK_DATA : SEEK_HOLE;
+	static const int whences[] = { SEEK_DATA, SEEK_DATA, SEEK_HOLE, SEEK_HOLE,
+				       SEEK_SET,  SEEK_END,  99 };
+	int whence = whences[world_random(w, ARRAY_SIZE(whences))];
 	uint64_t offset = choose_offset(w), place = 0;
 	int64_t own, before, after;
 
 	if (!handle)
 		return;
-	world_note(w, "lseek %" PRIu64 " %s from %" PRIu64, handle->fh,
-		   whence == SEEK_DATA ? "data" : "hole", offset);
+	world_note(w, "lseek %" PRIu64 " whence %d from %" PRIu64, handle->fh, whence, offset);
 	before = host_seek(handle->node, offset, whence);
 	own = fuse_lseek(w->client, handle->node->nodeid, handle->fh, offset, (uint32_t)whence,
 			 &place);
@@ -325,34 +329,6 @@ static void op_copy(struct world *w)
 	compare_node(w, to->node);
 }
 
-/* Those flags that every file system with flags has; the others are the file system's own. */
-static void op_flags(struct world *w)
-{
-	const uint32_t common = FS_NODUMP_FL | FS_NOATIME_FL;
-	struct handle *handle = world_handle(w, false);
-	uint32_t own_flags[2] = { 0 }, ref_flags[2] = { 0 };
-	int32_t result;
-	int own, ref;
-
-	if (!handle)
-		return;
-	world_note(w, "flags %" PRIu64, handle->fh);
-	own = fuse_ioctl(w->client, handle->node->nodeid, handle->fh, FS_IOC_GETFLAGS, NULL, 0,
-			 own_flags, 4, false, &result);
-	ref = neg_errno(ioctl(handle->ref_fd, FS_IOC_GETFLAGS, ref_flags));
-	if (!world_same(w, own, ref) || own)
-		return;
-	if ((own_flags[0] ^ ref_flags[0]) & common)
-		world_fail(w, "flags are 0x%x, not 0x%x", own_flags[0], ref_flags[0]);
-	own_flags[0] ^= FS_NODUMP_FL;
-	ref_flags[0] ^= FS_NODUMP_FL;
-	own = fuse_ioctl(w->client, handle->node->nodeid, handle->fh, FS_IOC_SETFLAGS, own_flags, 4,
-			 own_flags, 0, false, &result);
-	ref = neg_errno(ioctl(handle->ref_fd, FS_IOC_SETFLAGS, ref_flags));
-	world_same(w, own, ref);
-	compare_node(w, handle->node);
-}
-
 /* Nothing to compare with but success; rarely, because it waits for a disk. */
 static void op_sync(struct world *w)
 {
@@ -361,9 +337,9 @@ static void op_sync(struct world *w)
 
 	if (!handle)
 		return;
-	world_note(w, "flush or fsync %" PRIu64, handle->fh);
-	own = fuse_flush_fh(w->client, handle->node->nodeid, handle->fh, 1);
-	if (!own && world_chance(w, 10))
+	world_note(w, "sync %" PRIu64, handle->fh);
+	own = 0;
+	if (world_chance(w, 10))
 		own = fuse_fsync(w->client, handle->node->nodeid, handle->fh, world_chance(w, 50));
 	if (!own && world_chance(w, 1))
 		own = fuse_syncfs(w->client, w->nodes[0].nodeid);
@@ -373,5 +349,5 @@ static void op_sync(struct world *w)
 const struct world_op world_ops_files[] = {
 	{ op_open, 10 },  { op_open_special, 1 }, { op_release, 5 },   { op_read, 12 },
 	{ op_write, 14 }, { op_truncate, 6 },	  { op_fallocate, 5 }, { op_lseek, 5 },
-	{ op_copy, 4 },	  { op_flags, 2 },	  { op_sync, 2 },      { NULL, 0 },
+	{ op_copy, 4 },	  { op_sync, 2 },	  { NULL, 0 },
 };

@@ -15,6 +15,7 @@
 #include "base/util.h"
 #include "tests/differential/compare.h"
 #include "tests/differential/ops.h"
+#include "tests/differential/reference.h"
 
 static void op_getattr(struct world *w)
 {
@@ -35,13 +36,14 @@ static void op_statx(struct world *w)
 {
 	struct handle *handle = world_chance(w, 40) ? world_handle(w, false) : NULL;
 	struct node *node = handle ? handle->node : world_any(w);
+	static const uint32_t masks[] = { STATX_BTIME, STATX_BASIC_STATS | STATX_BTIME, 0 };
 	struct test_fuse_statx_out out;
 	struct statx stx;
 	int own, ref;
 
 	world_note(w, "statx %" PRIu64 "%s", node->nodeid, handle ? " open" : "");
-	own = fuse_statx(w->client, node->nodeid, handle ? handle->fh : UINT64_MAX, STATX_BTIME,
-			 &out);
+	own = fuse_statx(w->client, node->nodeid, handle ? handle->fh : UINT64_MAX,
+			 masks[world_random(w, ARRAY_SIZE(masks))], &out);
 	ref = neg_errno(
 		statx(node->own_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &stx));
 	if (!world_same(w, own, ref))
@@ -51,6 +53,31 @@ static void op_statx(struct world *w)
 	    out.stat.size != stx.stx_size || out.stat.ino != stx.stx_ino ||
 	    out.stat.nlink != stx.stx_nlink)
 		world_fail(w, "birth time or attributes differ");
+}
+
+/* By mode bits: an ACL would have to be asked for, which no guest relies on. */
+static void op_access(struct world *w)
+{
+	static const uid_t uids[] = { 0, 1000, 1001 };
+	struct node *node = world_any(w);
+	struct caller caller = { .uid = uids[world_random(w, 3)], .group = -1 };
+	uint32_t mask = (uint32_t)world_random(w, 8);
+	int own, ref;
+
+	if (w->client->init_flags & FUSE_POSIX_ACL)
+		return;
+	caller.gid = world_chance(w, 50) ? 1000 : 2000;
+	mask |= world_chance(w, 3) ? 8 : 0;
+	world_note(w, "access %" PRIu64 " mask %u as %u:%u", node->nodeid, mask, caller.uid,
+		   caller.gid);
+	w->client->uid = caller.uid;
+	w->client->gid = caller.gid;
+	own = fuse_access(w->client, node->nodeid, mask);
+	w->client->uid = w->client->gid = 0;
+	reference_ask(&caller);
+	ref = neg_errno(faccessat(node->ref_fd, "", (int)mask, AT_EACCESS | AT_EMPTY_PATH));
+	reference_restore();
+	world_same(w, own, ref);
 }
 
 static void choose_mode(struct world *w, const struct node *node, struct fuse_setattr_in *in)
@@ -225,5 +252,6 @@ static void op_statfs(struct world *w)
 const struct world_op world_ops_meta[] = {
 	{ op_getattr, 6 },  { op_statx, 2 },   { op_chmod, 5 },
 	{ op_chown, 5 },    { op_utimens, 5 }, { op_setattr_mixed, 3 },
-	{ op_readlink, 3 }, { op_statfs, 1 },  { NULL, 0 },
+	{ op_readlink, 3 }, { op_statfs, 1 },  { op_access, 3 },
+	{ NULL, 0 },
 };

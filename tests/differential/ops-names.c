@@ -15,10 +15,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "tests/differential/compare.h"
 #include "tests/differential/ops.h"
 #include "tests/differential/reference.h"
+#include "tests/lib/bounded.h"
 
 /*
  * Such a name is refused before anything else is looked at, by the decoder as by a guest's kernel;
@@ -50,8 +52,8 @@ static struct caller choose_caller(struct world *w, const char *name)
 }
 
 /*
- * A mode as the guest sends it, and *ret_host as it ends on the host. Without DONT_MASK the guest
- * has applied the umask, and the daemon must not do so again.
+ * A mode as the guest sends it, and *ret_host for the reference. Without DONT_MASK the guest has
+ * applied the umask, and the daemon must not do so again; with it the umask is the host's business.
  */
 static uint32_t choose_mode(struct world *w, mode_t *ret_host)
 {
@@ -60,8 +62,10 @@ static uint32_t choose_mode(struct world *w, mode_t *ret_host)
 	mode_t mode = modes[world_random(w, ARRAY_SIZE(modes))];
 
 	w->client->umask = masks[world_random(w, ARRAY_SIZE(masks))];
-	*ret_host = mode & ~w->client->umask;
-	return w->client->init_flags & FUSE_DONT_MASK ? mode : *ret_host;
+	*ret_host = mode;
+	if (!(w->client->init_flags & FUSE_DONT_MASK))
+		*ret_host &= ~w->client->umask;
+	return *ret_host;
 }
 
 static void end_creation(struct world *w)
@@ -104,7 +108,9 @@ static void op_mkdir(struct world *w)
 
 static void op_mknod(struct world *w)
 {
-	static const mode_t kinds[] = { S_IFREG, S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK };
+	static const mode_t kinds[] = {
+		S_IFREG, S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK, S_IFDIR, S_IFLNK, 0,
+	};
 	struct node *parent = world_dir(w);
 	const char *name = world_name(w, parent);
 	struct fuse_entry_out entry;
@@ -121,7 +127,9 @@ static void op_mknod(struct world *w)
 	note_creation(w, "mknod", parent, name, kind | mode, &caller);
 	own = fuse_mknod(w->client, parent->nodeid, name, kind | mode, (uint32_t)dev, &entry);
 	reference_become(&caller, w->client);
-	ref = neg_errno(mknodat(parent->ref_fd, name, kind | host, dev));
+	ref = -ENAMETOOLONG;
+	if (!too_long(name))
+		ref = neg_errno(mknodat(parent->ref_fd, name, kind | host, dev));
 	end_creation(w);
 	if (world_same(w, own, ref))
 		world_enter(w, parent, name, &entry);
@@ -222,6 +230,68 @@ static void op_create(struct world *w)
 	compare_node(w, parent);
 }
 
+/* Without a name there is nothing to open the daemon's file by: only the numbers are compared. */
+static void compare_nameless(struct world *w, const struct fuse_entry_out *entry, int ref_fd)
+{
+	const struct fuse_attr *attr = &entry->attr;
+	struct stat st;
+
+	if (fstat(ref_fd, &st))
+		test_die("fstat: %s", strerror(errno));
+	if (!entry->nodeid || attr->mode != st.st_mode || attr->uid != st.st_uid ||
+	    attr->gid != st.st_gid || attr->nlink != st.st_nlink || attr->size != 0)
+		world_fail(w, "a file without a name is mode 0%o, %u:%u, %u names, not 0%o, %u:%u",
+			   attr->mode, attr->uid, attr->gid, attr->nlink, st.st_mode, st.st_uid,
+			   st.st_gid);
+}
+
+/* Gives the new file a name if it may have one, and lets go of it. */
+static void name_tmpfile(struct world *w, struct node *parent, const struct fuse_entry_out *entry,
+			 const struct fuse_open_out *open, int ref_fd)
+{
+	const char *name = world_name(w, parent);
+	struct fuse_forget_one one = { entry->nodeid, 1 };
+	struct fuse_entry_out named;
+	int own, ref;
+
+	own = fuse_link(w->client, entry->nodeid, parent->nodeid, name, &named);
+	ref = -ENAMETOOLONG;
+	if (!too_long(name))
+		ref = neg_errno(linkat(ref_fd, "", parent->ref_fd, name, AT_EMPTY_PATH));
+	if (world_same(w, own, ref) &&
+	    world_enter(w, parent, name, &named)->nodeid != entry->nodeid)
+		world_fail(w, "with a name it is another node");
+	if (fuse_release(w->client, entry->nodeid, open->fh))
+		world_fail(w, "RELEASE fails");
+	fuse_batch_forget(w->client, &one, 1);
+}
+
+static void op_tmpfile(struct world *w)
+{
+	static const uint32_t modes[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR, O_RDWR };
+	struct node *parent = world_dir(w);
+	uint32_t flags = modes[world_random(w, ARRAY_SIZE(modes))];
+	cleanup_fd int ref_fd = -1;
+	struct fuse_entry_out entry;
+	struct fuse_open_out open_out;
+	mode_t host;
+	uint32_t mode = choose_mode(w, &host);
+	struct caller caller = choose_caller(w, "");
+	int own;
+
+	flags |= world_chance(w, 20) ? O_EXCL : 0;
+	note_creation(w, flags & O_EXCL ? "tmpfile excl" : "tmpfile", parent, "", mode, &caller);
+	own = fuse_tmpfile(w->client, parent->nodeid, S_IFREG | mode, flags, &entry, &open_out);
+	reference_become(&caller, w->client);
+	ref_fd = neg_errno(openat(parent->ref_fd, ".", (int)flags | O_TMPFILE | O_CLOEXEC, host));
+	end_creation(w);
+	if (world_same(w, MIN(own, 0), MIN(ref_fd, 0))) {
+		compare_nameless(w, &entry, ref_fd);
+		name_tmpfile(w, parent, &entry, &open_out, ref_fd);
+	}
+	compare_node(w, parent);
+}
+
 static void op_link(struct world *w)
 {
 	struct node *node = world_any(w);
@@ -283,6 +353,9 @@ static void op_rename(struct world *w)
 		RENAME_EXCHANGE,
 		RENAME_EXCHANGE | RENAME_NOREPLACE,
 		RENAME_WHITEOUT,
+		RENAME_WHITEOUT | RENAME_NOREPLACE,
+		RENAME_WHITEOUT | RENAME_EXCHANGE,
+		8,
 	};
 	struct node *from = world_dir(w), *to = world_chance(w, 40) ? from : world_dir(w);
 	const char *name = world_chance(w, 60) ? world_old_name(w, from) : world_name(w, from);
@@ -312,6 +385,7 @@ static void op_forget(struct world *w)
 }
 
 const struct world_op world_ops_names[] = {
-	{ op_mkdir, 6 },   { op_mknod, 5 },   { op_symlink, 3 }, { op_create, 10 }, { op_link, 5 },
-	{ op_lookup, 10 }, { op_remove, 12 }, { op_rename, 8 },	 { op_forget, 3 },  { NULL, 0 },
+	{ op_mkdir, 6 },  { op_mknod, 5 },   { op_symlink, 3 }, { op_create, 10 },
+	{ op_link, 5 },	  { op_lookup, 10 }, { op_remove, 12 }, { op_rename, 8 },
+	{ op_forget, 3 }, { op_tmpfile, 3 }, { NULL, 0 },
 };

@@ -5,7 +5,8 @@
 #include "base/util.h"
 
 static const struct world_op *const tables[] = {
-	world_ops_names, world_ops_files, world_ops_meta, world_ops_dirs, world_ops_xattr,
+	world_ops_names, world_ops_files, world_ops_meta,  world_ops_dirs,
+	world_ops_xattr, world_ops_acl,	  world_ops_ioctl, world_ops_locks,
 };
 
 static unsigned int total_weight(void)

@@ -19,6 +19,9 @@ extern const struct world_op world_ops_files[];
 extern const struct world_op world_ops_meta[];
 extern const struct world_op world_ops_dirs[];
 extern const struct world_op world_ops_xattr[];
+extern const struct world_op world_ops_acl[];
+extern const struct world_op world_ops_ioctl[];
+extern const struct world_op world_ops_locks[];
 
 /* One operation by weight. */
 void world_step(struct world *w);

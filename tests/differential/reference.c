@@ -6,11 +6,14 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/lib/bounded.h"
 #include "tests/lib/fuse-extra.h"
+
+#define NO_GROUP     65500
 
 /* Below index 32 all, so the first word of each set is enough. */
 #define CAP_BIT(cap) (1u << (cap))
@@ -41,8 +44,18 @@ void reference_become(const struct caller *caller, const struct fuse_client *cli
 	set_groups(&group, caller->group >= 0 ? 1 : 0);
 	setfsgid(caller->gid);
 	setfsuid(caller->uid);
-	if (caller->uid && !(client->init_flags & FUSE_CREATE_SUPP_GROUP))
+	if (caller->uid && !(client->init_flags & FUSE_CREATE_SUPP_GROUP &&
+			     !(client->init_flags & FUSE_POSIX_ACL)))
 		change_effective(CAP_BIT(CAP_DAC_OVERRIDE), 0);
+	if (client->init_flags & FUSE_DONT_MASK)
+		umask((mode_t)client->umask);
+}
+
+void reference_ask(const struct caller *caller)
+{
+	set_groups(NULL, 0);
+	setfsgid(caller->gid);
+	setfsuid(caller->uid);
 }
 
 void reference_drop_fsetid(void)
@@ -50,8 +63,15 @@ void reference_drop_fsetid(void)
 	change_effective(0, CAP_BIT(CAP_FSETID));
 }
 
+void reference_leave_groups(void)
+{
+	reference_drop_fsetid();
+	setfsgid(NO_GROUP);
+}
+
 void reference_restore(void)
 {
+	umask(0);
 	/* Becoming fsuid 0 makes the file capabilities effective again, if it was another. */
 	setfsuid(0);
 	setfsgid(0);

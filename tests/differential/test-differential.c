@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Thousands of random operations give the same results through the daemon as on a plain
- * directory, with one client and with four at once.
+ * directory, with one client and with four at once; and a host process that edits the tree
+ * meanwhile leaves nothing behind that a guest could stumble over.
  *
  * The seed is fixed; $DIFFERENTIAL_SEED and $DIFFERENTIAL_OPS choose others, and a failure prints
  * the seed and the operations that led to it.
@@ -15,6 +16,7 @@
 
 #include "base/util.h"
 #include "tests/differential/compare.h"
+#include "tests/differential/host-editor.h"
 #include "tests/differential/ops.h"
 #include "tests/differential/stress.h"
 #include "tests/lib/bounded.h"
@@ -41,6 +43,8 @@ static uint64_t first_seed(void)
 {
 	return number_from_env("DIFFERENTIAL_SEED", 20240229);
 }
+
+static const char *const usual_args[] = { "--xattr", "--posix-lock", "--flock", NULL };
 
 struct pair {
 	struct fixture *f;
@@ -77,9 +81,8 @@ static struct fuse_client *client_of(struct pair *p, unsigned int i)
 	return i ? &p->clients[i] : &p->f->client;
 }
 
-static struct pair *pair_start(unsigned int n_clients, uint64_t init_flags)
+static struct pair *pair_start(unsigned int n_clients, uint64_t init_flags, const char *const *args)
 {
-	static const char *const args[] = { "--xattr", NULL };
 	struct fixture_config config = {
 		.args = args,
 		.vmm.n_request_queues = n_clients,
@@ -135,9 +138,10 @@ static void run_world(struct world *w, unsigned long n_ops)
 		world_fail(w, "only %lu operations did anything", w->n_succeeded);
 }
 
-static void run_alone(const char *title, uint64_t init_flags, uint64_t seed, unsigned long n_ops)
+static void run_alone(const char *title, uint64_t init_flags, const char *const *args,
+		      uint64_t seed, unsigned long n_ops)
 {
-	struct pair *p = pair_start(1, init_flags);
+	struct pair *p = pair_start(1, init_flags, args);
 	struct world *w = g_new0(struct world, 1);
 
 	g_test_message("DIFFERENTIAL_SEED=%" PRIu64 ", %lu operations", seed, n_ops);
@@ -151,13 +155,20 @@ static void run_alone(const char *title, uint64_t init_flags, uint64_t seed, uns
 
 static void test_one_client(void)
 {
-	run_alone("one client", FUSE_TEST_LINUX_FLAGS, first_seed(), n_operations());
+	run_alone("one client", FUSE_TEST_LINUX_FLAGS, usual_args, first_seed(), n_operations());
 }
 
 static void test_without_groups(void)
 {
 	run_alone("a guest that sends no groups", FUSE_TEST_LINUX_FLAGS & ~FUSE_CREATE_SUPP_GROUP,
-		  first_seed() + 1, n_operations() / 4);
+		  usual_args, first_seed() + 1, n_operations() / 4);
+}
+
+static void test_with_acls(void)
+{
+	static const char *const args[] = { "--posix-acl=always", "--posix-lock", "--flock", NULL };
+
+	run_alone("ACLs", FUSE_TEST_LINUX_FLAGS, args, first_seed() + 2, n_operations() / 2);
 }
 
 /* ---- Four clients ---- */
@@ -166,7 +177,8 @@ struct job {
 	struct pair *pair;
 	unsigned int index;
 	char *name;
-	struct world *world;
+	struct world *world;   /* of its own, or */
+	struct stress *stress; /* in the common tree */
 	GThread *thread;
 };
 
@@ -197,7 +209,7 @@ static void job_init(struct job *job, struct pair *p, unsigned int index)
 
 static void test_four_clients_apart(void)
 {
-	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS);
+	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS, usual_args);
 	struct job jobs[N_CLIENTS];
 
 	for (unsigned int i = 0; i < N_CLIENTS; i++)
@@ -218,29 +230,97 @@ static void *run_stress_job(void *arg)
 {
 	struct job *job = arg;
 
-	stress_run(client_of(job->pair, job->index), first_seed() + 20 + job->index,
-		   n_operations() / N_CLIENTS);
+	stress_run(job->stress, n_operations() / job->pair->n_clients);
 	return NULL;
+}
+
+static void run_stress_jobs(struct pair *p, struct job *jobs, unsigned int flags)
+{
+	for (unsigned int i = 0; i < p->n_clients; i++) {
+		jobs[i] = (struct job){ .pair = p, .index = i };
+		jobs[i].stress = stress_new(client_of(p, i), first_seed() + 20 + i, flags);
+		jobs[i].thread = g_thread_new("stress", run_stress_job, &jobs[i]);
+	}
+	for (unsigned int i = 0; i < p->n_clients; i++)
+		g_thread_join(jobs[i].thread);
+}
+
+static void free_stress_jobs(struct pair *p, struct job *jobs)
+{
+	for (unsigned int i = 0; i < p->n_clients; i++)
+		stress_free(jobs[i].stress);
+}
+
+/* The tree is whatever it is; the daemon must see it as the host does. */
+static void compare_with_host(struct pair *p)
+{
+	struct world *w = g_new0(struct world, 1);
+
+	world_init(w, &p->f->client, "", p->f->share.dir, p->f->share.dir, 0, "the shared tree");
+	compare_lookups(w, FUSE_ROOT_ID, w->nodes[0].own_fd);
+	compare_listing(w, FUSE_ROOT_ID, w->nodes[0].own_fd);
+	world_deinit(w);
+	g_free(w);
 }
 
 static void test_four_clients_together(void)
 {
-	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS);
+	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS, usual_args);
 	struct job jobs[N_CLIENTS];
-	struct world *w = g_new0(struct world, 1);
 
-	for (unsigned int i = 0; i < N_CLIENTS; i++) {
-		jobs[i] = (struct job){ .pair = p, .index = i };
-		jobs[i].thread = g_thread_new("stress", run_stress_job, &jobs[i]);
-	}
-	for (unsigned int i = 0; i < N_CLIENTS; i++)
-		g_thread_join(jobs[i].thread);
-	/* The tree is whatever it is; the daemon must see it as the host does. */
-	world_init(w, &p->f->client, "", p->f->share.dir, p->f->share.dir, 0, "the shared tree");
-	compare_listing(w, FUSE_ROOT_ID, w->nodes[0].own_fd);
-	world_deinit(w);
-	g_free(w);
+	run_stress_jobs(p, jobs, 0);
+	compare_with_host(p);
+	free_stress_jobs(p, jobs);
 	pair_stop(p);
+}
+
+/* ---- And the host ---- */
+
+/*
+ * Clients still hold what they looked up when the host has come to rest: no node of before may
+ * stand in the way of a name that is there now. @scarce: of files that were removed meanwhile
+ * clients hold more than the daemon can keep open, so that it can serve all only without them.
+ */
+static void run_with_host(unsigned int n_clients, const char *const *args, bool scarce)
+{
+	struct pair *p = pair_start(n_clients, FUSE_TEST_LINUX_FLAGS, args);
+	struct job jobs[N_CLIENTS];
+	struct host_editor editor;
+	unsigned long n_done = 0;
+	uint64_t n_edits;
+
+	host_editor_start(&editor, p->f->share.dir, first_seed() + 30);
+	run_stress_jobs(p, jobs, scarce ? STRESS_HOSTED | STRESS_SCARCE : STRESS_HOSTED);
+	n_edits = host_editor_stop(&editor);
+	for (unsigned int i = 0; i < n_clients; i++)
+		n_done += stress_n_done(jobs[i].stress);
+	g_test_message("%lu operations did something, and %" PRIu64 " edits", n_done, n_edits);
+	if (n_done < n_operations() / 10 || n_edits < 10)
+		test_die("%lu operations and %" PRIu64 " edits did anything", n_done, n_edits);
+	if (!scarce)
+		compare_with_host(p);
+	free_stress_jobs(p, jobs);
+	compare_with_host(p);
+	pair_stop(p);
+}
+
+static void test_host_and_one_client(void)
+{
+	run_with_host(1, usual_args, false);
+}
+
+static void test_host_and_four_clients(void)
+{
+	run_with_host(N_CLIENTS, usual_args, false);
+}
+
+/* Files that are not used for long are found again by their names, which the host changes. */
+static void test_host_and_few_descriptors(void)
+{
+	static const char *const args[] = { "--inode-file-handles=never", "--rlimit-nofile=512",
+					    NULL };
+
+	run_with_host(N_CLIENTS, args, true);
 }
 
 int main(int argc, char **argv)
@@ -249,9 +329,15 @@ int main(int argc, char **argv)
 	g_test_add_func("/differential/one-client-gets-what-a-plain-directory-gives",
 			test_one_client);
 	g_test_add_func("/differential/so-does-a-guest-that-sends-no-groups", test_without_groups);
+	g_test_add_func("/differential/and-one-that-uses-acls", test_with_acls);
 	g_test_add_func("/differential/four-clients-apart-do-not-disturb-each-other",
 			test_four_clients_apart);
 	g_test_add_func("/differential/four-clients-in-one-tree-leave-it-consistent",
 			test_four_clients_together);
+	g_test_add_func("/differential/a-host-that-edits-meanwhile-leaves-one-client-no-stale-name",
+			test_host_and_one_client);
+	g_test_add_func("/differential/nor-four-clients", test_host_and_four_clients);
+	g_test_add_func("/differential/nor-with-fewer-descriptors-than-files",
+			test_host_and_few_descriptors);
 	return g_test_run();
 }

@@ -187,6 +187,16 @@ static void free_row(struct node *node)
 	node->nodeid = 0;
 }
 
+/* One message may name a node more than once. */
+static void forget_in_parts(struct world *w, const struct fuse_forget_one *one)
+{
+	struct fuse_forget_one parts[2] = { *one, *one };
+
+	parts[0].nlookup = world_random(w, one->nlookup + 1);
+	parts[1].nlookup -= parts[0].nlookup;
+	fuse_batch_forget(w->client, parts, 2);
+}
+
 void world_forget(struct world *w, struct node *node)
 {
 	struct fuse_forget_one one = { .nodeid = node->nodeid, .nlookup = node->n_lookup };
@@ -196,7 +206,7 @@ void world_forget(struct world *w, struct node *node)
 	if (w->forget_on_hiprio && world_chance(w, 50))
 		fuse_forget(w->client, one.nodeid, one.nlookup);
 	else
-		fuse_batch_forget(w->client, &one, 1);
+		forget_in_parts(w, &one);
 	free_row(node);
 }
 
@@ -272,6 +282,13 @@ struct node *world_enter(struct world *w, struct node *parent, const char *name,
 
 /* ---- Handles ---- */
 
+void world_drop_lock(struct handle *handle, unsigned int owner)
+{
+	if (handle->has_lock[owner])
+		fd_close(&handle->lock_fd[owner]);
+	handle->has_lock[owner] = false;
+}
+
 void world_close(struct world *w, struct handle *handle)
 {
 	struct node *node = handle->node;
@@ -280,6 +297,8 @@ void world_close(struct world *w, struct handle *handle)
 
 	if (result)
 		world_fail(w, "RELEASE says %s", strerror(-result));
+	for (unsigned int i = 0; i < HANDLE_OWNERS; i++)
+		world_drop_lock(handle, i);
 	fd_close(&handle->ref_fd);
 	node->n_open--;
 	handle->node = NULL;

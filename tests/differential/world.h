@@ -26,6 +26,7 @@
 
 #define WORLD_NODES	  72
 #define WORLD_HANDLES	  24
+#define HANDLE_OWNERS	  2
 #define WORLD_HISTORY	  48
 #define WORLD_NOISE_BYTES (3u << 20)
 #define WORLD_IO_MAX	  (1u << 20)
@@ -46,6 +47,9 @@ struct handle {
 	int ref_fd; /* owned */
 	uint32_t flags;
 	bool is_dir;
+	/* Byte range locks: a description of the reference file for each owner that has some. */
+	int lock_fd[HANDLE_OWNERS]; /* owned */
+	bool has_lock[HANDLE_OWNERS];
 };
 
 struct world {
@@ -113,6 +117,8 @@ void world_forget(struct world *w, struct node *node);
 struct handle *world_open_row(struct world *w); /* closes an old one when all are taken */
 struct handle *world_handle(struct world *w, bool is_dir); /* a random one, or NULL */
 void world_close(struct world *w, struct handle *handle);
+/* The reference's locks of one owner. */
+void world_drop_lock(struct handle *handle, unsigned int owner);
 
 /* "/proc/self/fd/N" of a node's reference inode; a rotating set of buffers per thread. */
 const char *world_ref_path(const struct node *node);

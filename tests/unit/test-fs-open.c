@@ -47,7 +47,7 @@ static void special_files_and_links_are_never_opened(void)
 static void flags_that_do_not_concern_an_existing_file_stay_here(void)
 {
 	const uint32_t all = ~(GUEST_O_ACCMODE | GUEST_O_TRUNC);
-	const int wanted = O_RDWR | O_SYNC;
+	const int wanted = O_RDWR | O_SYNC | O_NOATIME;
 	struct fs_opened opened;
 	struct fs_unit unit;
 
