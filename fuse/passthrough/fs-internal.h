@@ -19,6 +19,8 @@
 #include "fuse/passthrough/lock-table.h"
 #include "fuse/passthrough/xattr-map.h"
 
+#define FS_NO_NOWAIT_MAX 8u
+
 struct fs {
 	int proc_self_fd; /* owned */
 	enum fs_cache cache;
@@ -35,6 +37,8 @@ struct fs {
 	 */
 	struct xmap_name renamed_capability;
 	bool handles_work;
+	/* Atomic; mounts whose file system cannot read without waiting, 0 for none; a hint. */
+	uint64_t no_nowait[FS_NO_NOWAIT_MAX];
 	bool may_be_cold; /* atomic; descriptors have been scarce: some inode may have none */
 	struct fd_budget budget;
 	struct inode_table inodes;
@@ -199,6 +203,15 @@ void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 /* A new handle for an open file; `fd`, not yet charged, is taken, also on failure. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened);
+
+/* Has a read on this mount already shown that its file system cannot do so without waiting? */
+static inline bool fs_mount_waits(const struct fs *fs, uint64_t mnt_id)
+{
+	for (unsigned int i = 0; mnt_id && i < FS_NO_NOWAIT_MAX; i++)
+		if (__atomic_load_n(&fs->no_nowait[i], __ATOMIC_RELAXED) == mnt_id)
+			return true;
+	return false;
+}
 
 /* ---- Extended attributes ---- */
 

@@ -54,6 +54,7 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		.fd = fd,
 		.kind = HANDLE_FILE,
 		.backing = slot->backing,
+		.no_nowait = fs_mount_waits(fs, slot->id.mnt_id),
 	};
 	int r;
 

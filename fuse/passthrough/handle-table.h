@@ -63,6 +63,7 @@ struct handle_new {
 	enum handle_kind kind;
 	uint8_t flags;
 	uint8_t backing;
+	bool no_nowait;
 };
 
 /* `new_handle->fd`, charged, is taken, also on failure. -ENFILE when the table is full. */
