@@ -174,6 +174,26 @@ struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const 
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 		   const struct statx *stx, struct fs_entry *ret_entry);
 
+/*
+ * What the guest is told of a submount, if it is told. A guest mounts it when it first goes inside.
+ * Until then its root is a directory on its parent's device, where the number that roots have is
+ * taken: tools would see a loop, or two roots as the same. So it gets one that no file has.
+ */
+static inline void fs_mark_submount(struct fs_attr *attr, bool other_dev)
+{
+	attr->submount = true;
+	if (other_dev)
+		attr->stx.stx_ino = (UINT64_C(1) << 62) ^ (uint64_t)attr->stx.stx_dev_major << 50 ^
+				    (uint64_t)attr->stx.stx_dev_minor << 30 ^ attr->stx.stx_ino;
+}
+
+/* Flags of a handle for an open directory. */
+static inline uint8_t fs_submount_flags(const struct inode_slot *slot)
+{
+	return (uint8_t)((slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0) |
+			 (slot->flags & INODE_OTHER_DEV ? HANDLE_OTHER_DEV : 0));
+}
+
 /* ---- Opens ---- */
 
 /* open(2) flags from the guest, as x86 has them whatever we run on. */

@@ -23,9 +23,10 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 	fs_seen_from(stx, &seen);
 	ret_entry->nodeid = nodeid;
 	ret_entry->generation = nodeid >> 32;
-	ret_entry->attr.stx = *stx;
-	ret_entry->attr.submount = __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED) &&
-				   is_submount(dir->slot, &seen);
+	ret_entry->attr = (struct fs_attr){ .stx = *stx };
+	if (unlikely(is_submount(dir->slot, &seen)) &&
+	    __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
+		fs_mark_submount(&ret_entry->attr, seen.id.dev != dir->slot->id.dev);
 }
 
 /* What stays the same below a mount point, or is found out at it. */
@@ -42,7 +43,7 @@ static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_fo
 		found->flags = fs_mount_flags(fs, found->fd, found->backing);
 	}
 	if (is_submount(dir, &found->seen))
-		found->flags |= INODE_SUBMOUNT;
+		found->flags |= INODE_SUBMOUNT | (id->dev != dir->id.dev ? INODE_OTHER_DEV : 0);
 }
 
 /* `found->fd`, charged, is taken. */

@@ -63,8 +63,6 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		file.flags |= HANDLE_APPEND;
 	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
 		file.flags |= HANDLE_DIRECT;
-	if (slot->flags & INODE_SUBMOUNT)
-		file.flags |= HANDLE_SUBMOUNT;
 	r = fs_charge(fs);
 	if (r < 0) {
 		fd_close(&file.fd);

@@ -36,10 +36,11 @@ struct inode_id {
 };
 
 enum inode_flags {
-	INODE_SUBMOUNT = 1, /* device or mount differ from the parent it was found in */
-	INODE_HANDLES = 2,  /* file handles work on its mount */
-	INODE_NAMES = 4,    /* what is found on its mount is remembered by name */
-	INODE_ALIASES = 8,  /* names of one number may be different files on its mount */
+	INODE_SUBMOUNT = 1,   /* device or mount differ from the parent it was found in */
+	INODE_HANDLES = 2,    /* file handles work on its mount */
+	INODE_NAMES = 4,      /* what is found on its mount is remembered by name */
+	INODE_OTHER_DEV = 16, /* a submount on another device than its parent */
+	INODE_ALIASES = 8,    /* names of one number may be different files on its mount */
 };
 
 struct inode_slot {

@@ -193,6 +193,34 @@ static void test_nested(void)
 }
 
 /* A subvolume has a device number of its own, and the root of each has the same inode number. */
+static uint64_t ino_of(struct fixture *f, const char *path)
+{
+	struct fuse_client *c = &f->client;
+	struct fuse_entry_out entry;
+	struct fuse_attr_out attr;
+	struct fuse_open_out open;
+
+	g_assert_cmpint(fuse_walk(c, path, &entry), ==, 0);
+	g_assert_cmpint(fuse_getattr(c, entry.nodeid, UINT64_MAX, &attr), ==, 0);
+	g_assert_cmpuint(attr.attr.ino, ==, entry.attr.ino);
+	g_assert_cmpint(fuse_opendir(c, entry.nodeid, 0, &open), ==, 0);
+	g_assert_cmpint(fuse_getattr(c, entry.nodeid, open.fh, &attr), ==, 0);
+	g_assert_cmpuint(attr.attr.ino, ==, entry.attr.ino);
+	g_assert_cmpint(fuse_releasedir(c, entry.nodeid, open.fh), ==, 0);
+	return entry.attr.ino;
+}
+
+/* Until the guest mounts them, they are on the device of the share's root for it. */
+static void check_roots_differ(struct fixture *f)
+{
+	uint64_t vol = ino_of(f, "vol"), snap = ino_of(f, "snap");
+
+	g_assert_cmpuint(share_lstat(&f->share, "vol").st_ino, ==, 256);
+	g_assert_cmpuint(vol, !=, snap);
+	g_assert_cmpuint(vol, >, UINT64_C(1) << 60);
+	g_assert_cmpuint(snap, >, UINT64_C(1) << 60);
+}
+
 static void test_subvolumes(void)
 {
 	const struct fixture_config config = { .populate = store_btrfs };
@@ -212,6 +240,7 @@ static void test_subvolumes(void)
 	g_assert_cmpuint(share_lstat(&f->share, "vol/file").st_ino, ==,
 			 share_lstat(&f->share, "snap/file").st_ino);
 	g_assert_cmpuint(fuse_node(c, "vol/file"), !=, fuse_node(c, "snap/file"));
+	check_roots_differ(f);
 	check_text(f, "vol/file", "changed");
 	check_text(f, "snap/file", "original");
 	g_assert_cmpint(fuse_link(c, fuse_node(c, "vol/file"), fuse_node(c, "snap"), "x", &entry),
