@@ -5,7 +5,7 @@
 # or another. Prints what came of it, for host and guest to compare.
 #
 # shellcheck disable=SC2317 # step calls the functions
-set -uo pipefail
+set -euo pipefail
 cd "${1:?names the tree}" || exit 1
 export LC_ALL=C GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org
 export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
@@ -14,11 +14,12 @@ git() { command git -c safe.directory='*' "$@"; }
 
 # step NAME COMMAND...: what it prints and how it ends.
 step() {
-	local name=$1
+	local name=$1 status=0
 	shift
+
 	echo "== $name"
-	"$@" 2>&1
-	echo "-- $?"
+	"$@" 2>&1 || status=$?
+	echo "-- $status"
 }
 
 other_branch() {
