@@ -121,6 +121,13 @@ static const int xattr_calls[] = {
  */
 static const int handle_calls[] = { SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at) };
 
+/* Which files of an overlay are the same inode; see fuse/passthrough/inode-alias.h. */
+static const int alias_calls[] = {
+	SCMP_SYS(inotify_add_watch),
+	SCMP_SYS(inotify_init1),
+	SCMP_SYS(inotify_rm_watch),
+};
+
 /* Acting for a user of the guest, per thread. */
 static const int identity_calls[] = {
 	SCMP_SYS(capget),    SCMP_SYS(capset),	  SCMP_SYS(getegid), SCMP_SYS(geteuid),
@@ -145,6 +152,7 @@ static const struct call_group server_groups[] = {
 	GROUP(thread_calls), GROUP(memory_calls),   GROUP(signal_calls),     GROUP(event_calls),
 	GROUP(time_calls),   GROUP(socket_calls),   GROUP(descriptor_calls), GROUP(file_calls),
 	GROUP(name_calls),   GROUP(identity_calls), GROUP(random_calls),     GROUP(xattr_calls),
+	GROUP(alias_calls),
 };
 
 /* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */

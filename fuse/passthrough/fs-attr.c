@@ -19,6 +19,7 @@ struct target {
 	int fd;
 	bool real; /* not O_PATH */
 	bool submount;
+	bool other_dev;
 	uint8_t backing;
 };
 
@@ -38,6 +39,7 @@ static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, st
 		target->fd = target->file.slot->fd;
 		target->real = true;
 		target->submount = target->file.slot->flags & HANDLE_SUBMOUNT;
+		target->other_dev = target->file.slot->flags & HANDLE_OTHER_DEV;
 		target->backing = target->file.slot->backing;
 		return 0;
 	}
@@ -46,6 +48,7 @@ static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, st
 		return target->node.error;
 	target->fd = target->node.slot->fd;
 	target->submount = target->node.slot->flags & INODE_SUBMOUNT;
+	target->other_dev = target->node.slot->flags & INODE_OTHER_DEV;
 	target->backing = target->node.slot->backing;
 	return 0;
 }
@@ -57,8 +60,9 @@ static int target_attr(struct fs *fs, const struct target *target, struct fs_att
 
 	if (r < 0)
 		return r;
-	ret_attr->stx = stx;
-	ret_attr->submount = target->submount && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED);
+	*ret_attr = (struct fs_attr){ .stx = stx };
+	if (target->submount && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
+		fs_mark_submount(ret_attr, target->other_dev);
 	return 0;
 }
 

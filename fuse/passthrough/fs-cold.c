@@ -60,6 +60,9 @@ uint8_t fs_mount_flags(const struct fs *fs, int fd, uint8_t backing)
 	/* A remote server may not find a handle again that it has given out. */
 	if (!flags || backing == BACKING_REMOTE)
 		flags |= INODE_NAMES;
+	/* An overlay gives handles only if it has an index, which keeps hard links together. */
+	if (!(flags & INODE_HANDLES) && fd_on_overlay(fd))
+		flags |= INODE_ALIASES;
 	return flags;
 }
 
@@ -199,6 +202,16 @@ bool fs_try_again(struct fs *fs, int error, unsigned int *n_tries)
 
 /* ---- Cold to warm ---- */
 
+/*
+ * The number of an overlay's directory may be one that it got when it was first needed, and is gone
+ * when the kernel forgets the directory; a copy-up makes a directory that is born later.
+ */
+static bool is_same_unsteady(const struct inode_seen *want, const struct inode_seen *seen)
+{
+	return seen->id.dev == want->id.dev && seen->id.mnt_id == want->id.mnt_id &&
+	       (seen->id.ino == want->id.ino || (want->birth && seen->birth == want->birth));
+}
+
 /* `fd` is taken; returned when it is on the inode, -ESTALE otherwise. */
 static int if_same(const struct inode_seen *want, bool by_handle, int fd)
 {
@@ -210,7 +223,11 @@ static int if_same(const struct inode_seen *want, bool by_handle, int fd)
 	if (r < 0)
 		return r;
 	fs_seen_from(&stx, &seen);
-	if (!inode_id_equal(&seen.id, &want->id) || seen.type != want->type)
+	if (seen.type != want->type)
+		return -ESTALE;
+	if (want->unsteady && is_same_unsteady(want, &seen))
+		return take_fd(&owned);
+	if (!inode_id_equal(&seen.id, &want->id))
 		return -ESTALE;
 	/* The number may be that of a younger file; a handle has the generation in it. */
 	if (!by_handle && seen.birth != want->birth)

@@ -62,7 +62,7 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_
 		.nodeid = nodeid,
 		.fd = r,
 		.kind = HANDLE_DIR,
-		.flags = node.slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0,
+		.flags = fs_submount_flags(node.slot),
 		.backing = node.slot->backing,
 	};
 	r = fs_charge(fs);

@@ -19,6 +19,8 @@
 #include "fuse/passthrough/lock-table.h"
 #include "fuse/passthrough/xattr-map.h"
 
+#define FS_NO_NOWAIT_MAX 8u
+
 struct fs {
 	int proc_self_fd; /* owned */
 	enum fs_cache cache;
@@ -35,6 +37,8 @@ struct fs {
 	 */
 	struct xmap_name renamed_capability;
 	bool handles_work;
+	/* Atomic; mounts whose file system cannot read without waiting, 0 for none; a hint. */
+	uint64_t no_nowait[FS_NO_NOWAIT_MAX];
 	bool may_be_cold; /* atomic; descriptors have been scarce: some inode may have none */
 	struct fd_budget budget;
 	struct inode_table inodes;
@@ -170,6 +174,26 @@ struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const 
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 		   const struct statx *stx, struct fs_entry *ret_entry);
 
+/*
+ * What the guest is told of a submount, if it is told. A guest mounts it when it first goes inside.
+ * Until then its root is a directory on its parent's device, where the number that roots have is
+ * taken: tools would see a loop, or two roots as the same. So it gets one that no file has.
+ */
+static inline void fs_mark_submount(struct fs_attr *attr, bool other_dev)
+{
+	attr->submount = true;
+	if (other_dev)
+		attr->stx.stx_ino = (UINT64_C(1) << 62) ^ (uint64_t)attr->stx.stx_dev_major << 50 ^
+				    (uint64_t)attr->stx.stx_dev_minor << 30 ^ attr->stx.stx_ino;
+}
+
+/* Flags of a handle for an open directory. */
+static inline uint8_t fs_submount_flags(const struct inode_slot *slot)
+{
+	return (uint8_t)((slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0) |
+			 (slot->flags & INODE_OTHER_DEV ? HANDLE_OTHER_DEV : 0));
+}
+
 /* ---- Opens ---- */
 
 /* open(2) flags from the guest, as x86 has them whatever we run on. */
@@ -200,6 +224,15 @@ void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 /* A new handle for an open file; `fd`, not yet charged, is taken, also on failure. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened);
+
+/* Has a read on this mount already shown that its file system cannot do so without waiting? */
+static inline bool fs_mount_waits(const struct fs *fs, uint64_t mnt_id)
+{
+	for (unsigned int i = 0; mnt_id && i < FS_NO_NOWAIT_MAX; i++)
+		if (__atomic_load_n(&fs->no_nowait[i], __ATOMIC_RELAXED) == mnt_id)
+			return true;
+	return false;
+}
 
 /* ---- Extended attributes ---- */
 

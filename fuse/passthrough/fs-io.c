@@ -73,6 +73,23 @@ static bool may_read_nowait(const struct fs_thread *thread, const struct handle_
 	       !__atomic_load_n(&slot->no_nowait, __ATOMIC_RELAXED);
 }
 
+/* Overlays, for one, never can: the next file opened on the mount need not try. */
+static __attribute__((__noinline__)) void remember_waits(struct fs *fs, struct handle_slot *slot)
+{
+	cleanup_node struct node_ref node = node_pin(fs, slot->nodeid);
+
+	__atomic_store_n(&slot->no_nowait, 1, __ATOMIC_RELAXED);
+	if (!node.slot || fs_mount_waits(fs, node.slot->id.mnt_id))
+		return;
+	for (unsigned int i = 0; i < FS_NO_NOWAIT_MAX; i++) {
+		uint64_t none = 0;
+
+		if (__atomic_compare_exchange_n(&fs->no_nowait[i], &none, node.slot->id.mnt_id,
+						false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return;
+	}
+}
+
 /* Direct reads end at odd sizes only at the end of the file, and cannot start there. */
 static ssize_t read_direct(struct read_run *run)
 {
@@ -99,7 +116,7 @@ ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const st
 		if (r != -EAGAIN && r != -EOPNOTSUPP)
 			return r;
 		if (r == -EOPNOTSUPP)
-			__atomic_store_n(&slot->no_nowait, 1, __ATOMIC_RELAXED);
+			remember_waits(thread->fs, slot);
 	}
 	if (slot->backing != BACKING_MEMORY)
 		fs_may_block(thread);

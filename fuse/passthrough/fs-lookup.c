@@ -8,6 +8,13 @@
 
 #define UNKNOWN_RUN 4u /* so many new inodes in a row make the next one likely new */
 
+/* A file with a device of its own is one of another layer of an overlay, or a mount of one file. */
+static bool is_submount(const struct inode_slot *dir, const struct inode_seen *seen)
+{
+	return seen->type == S_IFDIR &&
+	       (seen->id.dev != dir->id.dev || seen->id.mnt_id != dir->id.mnt_id);
+}
+
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 		   const struct statx *stx, struct fs_entry *ret_entry)
 {
@@ -16,10 +23,10 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 	fs_seen_from(stx, &seen);
 	ret_entry->nodeid = nodeid;
 	ret_entry->generation = nodeid >> 32;
-	ret_entry->attr.stx = *stx;
-	ret_entry->attr.submount = __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED) &&
-				   (seen.id.dev != dir->slot->id.dev ||
-				    seen.id.mnt_id != dir->slot->id.mnt_id);
+	ret_entry->attr = (struct fs_attr){ .stx = *stx };
+	if (unlikely(is_submount(dir->slot, &seen)) &&
+	    __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
+		fs_mark_submount(&ret_entry->attr, seen.id.dev != dir->slot->id.dev);
 }
 
 /* What stays the same below a mount point, or is found out at it. */
@@ -29,13 +36,14 @@ static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_fo
 	bool same_mount = id->mnt_id == dir->id.mnt_id;
 
 	found->backing = dir->backing;
-	found->flags = dir->flags & (INODE_HANDLES | INODE_NAMES);
-	if (id->dev != dir->id.dev)
+	found->flags = dir->flags & (INODE_HANDLES | INODE_NAMES | INODE_ALIASES);
+	/* Within a mount the device may change with each subvolume or layer, the rest does not. */
+	if (!same_mount || (!id->mnt_id && id->dev != dir->id.dev)) {
 		found->backing = (uint8_t)backing_of(found->fd);
-	if (!same_mount)
 		found->flags = fs_mount_flags(fs, found->fd, found->backing);
-	if (!same_mount || id->dev != dir->id.dev)
-		found->flags |= INODE_SUBMOUNT;
+	}
+	if (is_submount(dir, &found->seen))
+		found->flags |= INODE_SUBMOUNT | (id->dev != dir->id.dev ? INODE_OTHER_DEV : 0);
 }
 
 /* `found->fd`, charged, is taken. */
@@ -53,6 +61,66 @@ static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nod
 	r = itab_lookup_found(&fs->inodes, found, ret_nodeid);
 	found->handle = NULL; /* it ends here */
 	return r;
+}
+
+static bool may_be_alias(uint8_t flags, const struct statx *stx)
+{
+	return unlikely(flags & INODE_ALIASES) && !S_ISDIR(stx->stx_mode);
+}
+
+/* Is the inode known by its number the one that the watch is on? */
+static bool is_watched(struct fs *fs, const struct inode_seen *plain, const struct inode_id *alias)
+{
+	cleanup_node struct node_ref node = { fs, itab_find(&fs->inodes, plain), 0 };
+	struct inode_id other = *alias;
+	int number;
+
+	if (node.slot && inode_is_cold(node.slot))
+		node = node_warm(node);
+	if (!node.slot)
+		return false;
+	number = alias_watch(&fs->inodes.aliases, node.slot->fd);
+	if (number < 0 || (uint64_t)number == alias->ino)
+		return number >= 0;
+	other.ino = (uint64_t)number;
+	if (!itab_probe(&fs->inodes, &other))
+		alias_unwatch(&fs->inodes.aliases, other.ino);
+	return false;
+}
+
+/*
+ * Which identity has an inode that others may have the number of? As long as it has a single name,
+ * its own; one that got its second name from the guest stays what it is. Otherwise its watch, which
+ * stays the same when a copy-up changes the number.
+ */
+static void identify(struct fs *fs, const struct statx *stx, struct inode_found *found)
+{
+	struct inode_aliases *aliases = &fs->inodes.aliases;
+	struct inode_id alias = { .dev = INODE_ALIAS_DEV, .mnt_id = found->seen.id.mnt_id };
+	int number;
+
+	if (stx->stx_nlink == 1 &&
+	    (!alias_any(aliases) || itab_probe(&fs->inodes, &found->seen.id)))
+		return;
+	number = alias_watch(aliases, found->fd);
+	if (number < 0 && stx->stx_nlink == 1)
+		return;
+	alias.ino = number < 0 ? alias_unwatched(aliases) : (uint64_t)number;
+	if (number >= 0 && !itab_probe(&fs->inodes, &alias) &&
+	    (stx->stx_nlink == 1 || is_watched(fs, &found->seen, &alias))) {
+		alias_unwatch(aliases, alias.ino);
+		return;
+	}
+	found->seen.id = alias;
+	found->name = NULL; /* there is no way back to it from a name: it stays open */
+}
+
+static int add_alias(struct fs *fs, const struct statx *stx, struct inode_found *found,
+		     uint64_t *ret_nodeid)
+{
+	scoped_lock(&fs->inodes.aliases.lock);
+	identify(fs, stx, found);
+	return add_found(fs, found, ret_nodeid);
 }
 
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
@@ -74,7 +142,10 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	if (r < 0)
 		return r;
 	(void)take_fd(&fd);
-	r = add_found(fs, &found, &nodeid);
+	if (may_be_alias(found.flags, &stx))
+		r = add_alias(fs, &stx, &found, &nodeid);
+	else
+		r = add_found(fs, &found, &nodeid);
 	if (r < 0)
 		return r;
 	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
@@ -121,6 +192,8 @@ static int lookup_known(struct fs *fs, const struct lookup_dir *dir, const char 
 
 	if (r < 0)
 		return r;
+	if (stx.stx_nlink > 1 && may_be_alias(dir->slot->flags, &stx))
+		return 0;
 	fs_seen_from(&stx, &seen);
 	nodeid = find_known(fs, dir, name, &seen);
 	if (!nodeid)

@@ -56,6 +56,7 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		.fd = fd,
 		.kind = HANDLE_FILE,
 		.backing = slot->backing,
+		.no_nowait = fs_mount_waits(fs, slot->id.mnt_id),
 	};
 	int r;
 
@@ -64,8 +65,6 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		file.flags |= HANDLE_APPEND;
 	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
 		file.flags |= HANDLE_DIRECT;
-	if (slot->flags & INODE_SUBMOUNT)
-		file.flags |= HANDLE_SUBMOUNT;
 	r = fs_charge(fs);
 	if (r < 0) {
 		fd_close(&file.fd);

@@ -101,7 +101,7 @@ int htab_add(struct handle_table *table, const struct handle_new *new_handle, ui
 	slot->kind = (uint8_t)new_handle->kind;
 	slot->flags = new_handle->flags;
 	slot->backing = new_handle->backing;
-	__atomic_store_n(&slot->no_nowait, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->no_nowait, new_handle->no_nowait, __ATOMIC_RELAXED);
 	if (slot->kind == HANDLE_DIR)
 		pthread_mutex_init(&table->locks[index], NULL);
 	slot_publish(&slot->word, 0);

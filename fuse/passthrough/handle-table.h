@@ -21,9 +21,10 @@ enum handle_kind {
 };
 
 enum handle_flags {
-	HANDLE_APPEND = 1,   /* opened with O_APPEND, which the descriptor does not have */
-	HANDLE_DIRECT = 2,   /* O_DIRECT is set on the descriptor */
-	HANDLE_SUBMOUNT = 4, /* the node is a submount */
+	HANDLE_APPEND = 1,    /* opened with O_APPEND, which the descriptor does not have */
+	HANDLE_DIRECT = 2,    /* O_DIRECT is set on the descriptor */
+	HANDLE_SUBMOUNT = 4,  /* the node is a submount */
+	HANDLE_OTHER_DEV = 8, /* on another device than its parent */
 };
 
 /* A position that no directory has. */
@@ -63,6 +64,7 @@ struct handle_new {
 	enum handle_kind kind;
 	uint8_t flags;
 	uint8_t backing;
+	bool no_nowait;
 };
 
 /* `new_handle->fd`, charged, is taken, also on failure. -ENFILE when the table is full. */

@@ -8,6 +8,7 @@
  * 64 with one look. Several threads may push the hand; what they do to it at once is of no harm.
  */
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/util.h"
 #include "fuse/passthrough/inode-table-internal.h"
@@ -102,6 +103,7 @@ void itab_copy_key(struct inode_table *table, struct inode_slot *slot, struct in
 		.id = slot->id,
 		.birth = slot->birth,
 		.type = slot->type,
+		.unsteady = slot->flags & INODE_ALIASES && slot->type == S_IFDIR,
 	};
 	key_store_get(&table->keys, slot->key, ret_key);
 }

@@ -12,22 +12,30 @@
 /* statfs(2) f_type; the kernel's header has not all of them. */
 #define TYPE_BCACHEFS  0xca451a4eu
 #define TYPE_BTRFS     0x9123683eu
+#define TYPE_CRAMFS    0x28cd3d45u
 #define TYPE_EROFS     0xe0f5e1e2u
 #define TYPE_EXFAT     0x2011bab0u
 #define TYPE_EXT       0xef53u
 #define TYPE_F2FS      0xf2f52010u
+#define TYPE_HFSPLUS   0x482bu
 #define TYPE_HUGETLBFS 0x958458f6u
 #define TYPE_ISOFS     0x9660u
 #define TYPE_JFS       0x3153464au
+#define TYPE_JFFS2     0x72b6u
 #define TYPE_MSDOS     0x4d44u
+#define TYPE_NILFS     0x3434u
 #define TYPE_NTFS3     0x7366746eu
 #define TYPE_OVERLAY   0x794c7630u
 #define TYPE_RAMFS     0x858458f6u
+#define TYPE_REISERFS  0x52654973u
+#define TYPE_ROMFS     0x7275u
 #define TYPE_SQUASHFS  0x73717368u
 #define TYPE_TMPFS     0x01021994u
+#define TYPE_UBIFS     0x24051905u
 #define TYPE_UDF       0x15013346u
 #define TYPE_XFS       0x58465342u
 #define TYPE_ZFS       0x2fc12fc1u
+#define TYPE_ZONEFS    0x5a4f4653u
 
 enum backing backing_of(int fd)
 {
@@ -42,23 +50,38 @@ enum backing backing_of(int fd)
 		return BACKING_MEMORY;
 	case TYPE_BCACHEFS:
 	case TYPE_BTRFS:
+	case TYPE_CRAMFS:
 	case TYPE_EROFS:
 	case TYPE_EXFAT:
 	case TYPE_EXT:
 	case TYPE_F2FS:
+	case TYPE_HFSPLUS:
 	case TYPE_ISOFS:
 	case TYPE_JFS:
+	case TYPE_JFFS2:
 	case TYPE_MSDOS:
+	case TYPE_NILFS:
 	case TYPE_NTFS3:
 	case TYPE_OVERLAY:
+	case TYPE_REISERFS:
+	case TYPE_ROMFS:
 	case TYPE_SQUASHFS:
+	case TYPE_UBIFS:
 	case TYPE_UDF:
 	case TYPE_XFS:
 	case TYPE_ZFS:
+	case TYPE_ZONEFS:
 		return BACKING_LOCAL;
 	default:
 		return BACKING_REMOTE;
 	}
+}
+
+bool fd_on_overlay(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 && (uint32_t)st.f_type == TYPE_OVERLAY;
 }
 
 struct fd_name fd_name(int fd)

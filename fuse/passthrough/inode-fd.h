@@ -5,6 +5,7 @@
 #ifndef FUSE_PASSTHROUGH_INODE_FD_H
 #define FUSE_PASSTHROUGH_INODE_FD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How long a system call on the file system may take, and whether it reports at close(2). */
@@ -15,6 +16,7 @@ enum backing {
 };
 
 enum backing backing_of(int fd);
+bool fd_on_overlay(int fd);
 
 /* The name of a descriptor in /proc/self/fd. */
 struct fd_name {

@@ -111,6 +111,10 @@ static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
 		itab_close(table, take_fd(&slot->fd));
 	else if (key_store_has_handle(&table->keys, slot->key))
 		mount_fds_put(&table->mounts, slot->id.mnt_id);
+	if (slot->id.dev == INODE_ALIAS_DEV) {
+		alias_unwatch(&table->aliases, slot->id.ino);
+		__atomic_fetch_sub(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
+	}
 	itab_clock_unset(table, index);
 	key_store_drop(&table->keys, slot->key);
 	slot->key = KEY_NONE;
@@ -127,6 +131,11 @@ static void adopt_slot(struct inode_table *table, uint32_t index)
 
 	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
 		(void)fd_budget_take(table->budget);
+	/* The watch was the predecessor's: it tells nothing any more. */
+	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->id.dev == INODE_ALIAS_DEV) {
+		slot->id.ino = alias_unwatched(&table->aliases);
+		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
+	}
 	if (slot->word & SLOT_LIVE) {
 		/* A warm one may have been half-way to cold, or back. */
 		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
@@ -217,6 +226,7 @@ int itab_init(struct inode_table *table, const struct inode_table_memory *memory
 	table->slots = (struct inode_slot *)((struct slot_section *)memory->section + 1);
 	table->budget = budget;
 	mount_fds_init(&table->mounts);
+	alias_init(&table->aliases);
 	r = init_derived(table, memory);
 	if (r == 0)
 		r = adopt_all(table);
@@ -230,6 +240,7 @@ void itab_deinit(struct inode_table *table)
 	slot_pool_deinit(&table->pool);
 	key_store_deinit(&table->keys);
 	mount_fds_deinit(&table->mounts);
+	alias_deinit(&table->aliases);
 	free_ptr(&table->bucket);
 	free_ptr(&table->clock);
 }
@@ -244,6 +255,8 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 	slot->birth = found->seen.birth;
 	slot->type = found->seen.type;
 	slot->n_lookup = 1;
+	if (slot->id.dev == INODE_ALIAS_DEV)
+		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
 	slot->fd = found->fd;
 	slot->backing = found->backing;
 	slot->flags = found->flags;

@@ -22,6 +22,7 @@
 
 #include "fuse/passthrough/fd-budget.h"
 #include "fuse/passthrough/file-handle.h"
+#include "fuse/passthrough/inode-alias.h"
 #include "fuse/passthrough/inode-key.h"
 #include "fuse/passthrough/slot.h"
 
@@ -35,9 +36,11 @@ struct inode_id {
 };
 
 enum inode_flags {
-	INODE_SUBMOUNT = 1, /* device or mount differ from the parent it was found in */
-	INODE_HANDLES = 2,  /* file handles work on its mount */
-	INODE_NAMES = 4,    /* what is found on its mount is remembered by name */
+	INODE_SUBMOUNT = 1,   /* device or mount differ from the parent it was found in */
+	INODE_HANDLES = 2,    /* file handles work on its mount */
+	INODE_NAMES = 4,      /* what is found on its mount is remembered by name */
+	INODE_OTHER_DEV = 16, /* a submount on another device than its parent */
+	INODE_ALIASES = 8,    /* names of one number may be different files on its mount */
 };
 
 struct inode_slot {
@@ -68,6 +71,7 @@ struct inode_table {
 	uint64_t seed;
 	struct key_store keys;
 	struct mount_fds mounts;
+	struct inode_aliases aliases;
 	struct fd_budget *budget; /* borrowed */
 	uint64_t *clock;	  /* owned, atomic; a bit per slot that may become cold */
 	uint32_t hand;		  /* atomic; the slot the clock is at */
@@ -79,6 +83,8 @@ struct inode_seen {
 	struct inode_id id;
 	uint64_t birth;
 	uint16_t type;
+	/* A directory of an overlay: number or birth may be others next time, hardly both. */
+	bool unsteady;
 };
 
 size_t itab_section_bytes(uint32_t n_max);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inodes whose device and number are not theirs alone.
+ */
+#include "fuse/passthrough/inode-alias.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "fuse/passthrough/inode-fd.h"
+
+/* Larger than any watch's number. */
+#define UNWATCHED (UINT64_C(1) << 63)
+
+/* The working directory of a thread stays where this and extended attributes need it. */
+static __thread bool in_fds;
+
+void alias_init(struct inode_aliases *aliases)
+{
+	*aliases = (struct inode_aliases){ .proc_self_fd = -1, .fd = -1 };
+	pthread_mutex_init(&aliases->lock, NULL);
+}
+
+void alias_deinit(struct inode_aliases *aliases)
+{
+	fd_close(&aliases->fd);
+}
+
+/* inotify takes paths only: the magic link, by its name in /proc/self/fd. */
+static int enter_fds(const struct inode_aliases *aliases)
+{
+	if (likely(in_fds))
+		return 0;
+	if (unshare(CLONE_FS) < 0 || fchdir(aliases->proc_self_fd) < 0)
+		return -errno;
+	in_fds = true;
+	return 0;
+}
+
+int alias_watch(struct inode_aliases *aliases, int path_fd)
+{
+	struct fd_name name = fd_name(path_fd);
+	int r = enter_fds(aliases);
+
+	if (r < 0)
+		return r;
+	if (aliases->fd < 0) {
+		r = neg_errno(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+		if (r < 0)
+			return r;
+		__atomic_store_n(&aliases->fd, r, __ATOMIC_RELEASE);
+	}
+	/* An event that cannot come while the inode has its descriptor. */
+	return neg_errno(inotify_add_watch(aliases->fd, name.text, IN_DELETE_SELF));
+}
+
+void alias_unwatch(struct inode_aliases *aliases, uint64_t number)
+{
+	int fd = __atomic_load_n(&aliases->fd, __ATOMIC_ACQUIRE);
+	char events[16 * sizeof(struct inotify_event)];
+
+	if (number & UNWATCHED || fd < 0)
+		return;
+	(void)inotify_rm_watch(fd, (int)number);
+	(void)!read(fd, events, sizeof(events)); /* it says that the watch is gone */
+}
+
+uint64_t alias_unwatched(struct inode_aliases *aliases)
+{
+	return UNWATCHED | __atomic_add_fetch(&aliases->n_unwatched, 1, __ATOMIC_RELAXED);
+}

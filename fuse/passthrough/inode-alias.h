@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inodes whose device and number are not theirs alone.
+ *
+ * On an overlay file system without an index, the names of one file of a lower layer are files of
+ * their own, and yet have the same number: what is written to one of them is copied up under that
+ * name only. The copy then has another number. So files with several names are told apart by the
+ * kernel's own idea of sameness: an inotify watch is a property of the inode, and whoever watches
+ * the same inode again gets the same watch. Nothing is ever read from the watches.
+ */
+#ifndef FUSE_PASSTHROUGH_INODE_ALIAS_H
+#define FUSE_PASSTHROUGH_INODE_ALIAS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The device of an identity whose number is a watch. No file system has it. */
+#define INODE_ALIAS_DEV UINT64_MAX
+
+struct inode_aliases {
+	pthread_mutex_t lock; /* of whoever compares watches; outermost, held over system calls */
+	int proc_self_fd;     /* borrowed */
+	int fd;		      /* owned; atomic; -1 until first needed */
+	uint32_t n_live;      /* atomic; inodes that are known by a watch */
+	uint64_t n_unwatched; /* atomic; numbers given where no watch could be had */
+};
+
+void alias_init(struct inode_aliases *aliases);
+void alias_deinit(struct inode_aliases *aliases);
+
+/* With the lock held: a number of the inode that `path_fd` is on, or -errno. */
+int alias_watch(struct inode_aliases *aliases, int path_fd);
+
+/* Ends the watch. The number is not given out again for a long time. */
+void alias_unwatch(struct inode_aliases *aliases, uint64_t number);
+
+/* A number that no inode has, for one that cannot be watched: it is known, but never recognised. */
+uint64_t alias_unwatched(struct inode_aliases *aliases);
+
+static inline bool alias_any(const struct inode_aliases *aliases)
+{
+	return __atomic_load_n(&aliases->n_live, __ATOMIC_RELAXED);
+}
+
+#endif
