@@ -44,8 +44,8 @@ void reference_become(const struct caller *caller, const struct fuse_client *cli
 	set_groups(&group, caller->group >= 0 ? 1 : 0);
 	setfsgid(caller->gid);
 	setfsuid(caller->uid);
-	if (caller->uid && !(client->init_flags & FUSE_CREATE_SUPP_GROUP &&
-			     !(client->init_flags & FUSE_POSIX_ACL)))
+	/* The guest has checked where its caller may create. */
+	if (caller->uid)
 		change_effective(CAP_BIT(CAP_DAC_OVERRIDE), 0);
 	if (client->init_flags & FUSE_DONT_MASK)
 		umask((mode_t)client->umask);
@@ -58,14 +58,19 @@ void reference_ask(const struct caller *caller)
 	setfsuid(caller->uid);
 }
 
-void reference_drop_fsetid(void)
+void reference_drop_fsetid(const char *path)
 {
+	struct stat st;
+
+	if (stat(path, &st))
+		test_die("stat %s: %s", path, strerror(errno));
+	setfsgid(st.st_gid);
 	change_effective(0, CAP_BIT(CAP_FSETID));
 }
 
 void reference_leave_groups(void)
 {
-	reference_drop_fsetid();
+	change_effective(0, CAP_BIT(CAP_FSETID));
 	setfsgid(NO_GROUP);
 }
 

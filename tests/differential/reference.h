@@ -18,16 +18,15 @@ struct caller {
 };
 
 /*
- * Creations by this thread are @caller's. When the session has no way to send the supplementary
- * group, or ACLs may name others, the guest's own check must be trusted: CAP_DAC_OVERRIDE stays.
- * Where the host applies the umask, the process gets the client's: one world at a time.
+ * Creations by this thread are @caller's, wherever that is: the guest has checked. Where the host
+ * applies the umask, the process gets the client's: one world at a time.
  */
 void reference_become(const struct caller *caller, const struct fuse_client *client);
 /* Questions by this thread are @caller's, who has no capabilities unless root. */
 void reference_ask(const struct caller *caller);
-/* Set-id bits are dropped as for anybody without CAP_FSETID. */
-void reference_drop_fsetid(void);
-/* That, and in no group that anything here belongs to. */
+/* Set-id bits of the file are dropped as for a member of its group without CAP_FSETID. */
+void reference_drop_fsetid(const char *path);
+/* The same, in no group that anything here belongs to. */
 void reference_leave_groups(void);
 /* Back to root. */
 void reference_restore(void);
