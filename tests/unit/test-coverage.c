@@ -87,7 +87,7 @@ static const struct {
 _Static_assert(ARRAY_SIZE(flags) == N_FLAGS, "one name for each bit");
 
 static char *document;
-static char *sources; /* of all tests, one behind the other */
+static GHashTable *tests; /* all texts in quotes that could be the name of one */
 
 /* ---- The document ---- */
 
@@ -127,12 +127,11 @@ static char **find_row(const char *text, const char *heading, uint32_t number, G
 /* A name in quotes in a test, or a guest test's path. */
 static bool test_exists(const char *name)
 {
-	g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
 	g_autofree char *path = g_build_filename(g_getenv("SOURCE_ROOT"), name, NULL);
 
 	if (name[0] != '/')
 		return g_file_test(path, G_FILE_TEST_IS_REGULAR);
-	return strstr(sources, quoted);
+	return g_hash_table_contains(tests, name);
 }
 
 static void check_tests(const char *what, const char *cell, GPtrArray *offences)
@@ -389,7 +388,19 @@ static void every_wrong_row_is_found(void)
 
 /* ---- Sources ---- */
 
-static void add_folder(GString *all, const char *path)
+static void add_names(const char *text)
+{
+	const char *from = text;
+
+	while ((from = strstr(from, "\"/"))) {
+		size_t len = strcspn(++from, "\"\n");
+
+		if (from[len] == '"')
+			g_hash_table_add(tests, g_strndup(from, len));
+	}
+}
+
+static void add_folder(const char *path)
 {
 	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
 	const char *name;
@@ -402,7 +413,7 @@ static void add_folder(GString *all, const char *path)
 		if (!g_str_has_suffix(name, ".c") || strcmp(name, "test-coverage.c") == 0)
 			continue;
 		g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
-		g_string_append(all, text);
+		add_names(text);
 	}
 }
 
@@ -411,23 +422,32 @@ static void load(void)
 	static const char *const folders[] = { "unit", "component", "differential" };
 	const char *root = g_getenv("SOURCE_ROOT");
 	g_autofree char *path = g_build_filename(root, "docs", "protocol-coverage.md", NULL);
-	GString *all = g_string_new(NULL);
 
 	g_assert_true(g_file_get_contents(path, &document, NULL, NULL));
+	tests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		g_autofree char *folder = g_build_filename(root, "tests", folders[i], NULL);
 
-		add_folder(all, folder);
+		add_folder(folder);
 	}
-	sources = g_string_free(all, FALSE);
+}
+
+static void unload(void)
+{
+	g_hash_table_unref(tests);
+	g_free(document);
 }
 
 int main(int argc, char **argv)
 {
+	int result;
+
 	g_test_init(&argc, &argv, NULL);
 	load();
 	g_test_add_func("/coverage/the document says what the program answers",
 			the_document_says_what_the_program_answers);
 	g_test_add_func("/coverage/every wrong row is found", every_wrong_row_is_found);
-	return g_test_run();
+	result = g_test_run();
+	unload();
+	return result;
 }
