@@ -290,9 +290,10 @@ static char *set_debug(struct options *o, const char *value)
 	return NULL;
 }
 
-static char *set_foreground(struct options *o, const char *value)
+/* For what is so anyway. */
+static char *set_nothing(struct options *o, const char *value)
 {
-	return NULL; /* the daemon always stays in the foreground */
+	return NULL;
 }
 
 static char *set_compat(struct options *o, const char *value)
@@ -338,8 +339,12 @@ static const struct option_row rows[] = {
 	  CLEARS(posix_lock) },
 	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", SETS(flock) },
 	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", CLEARS(flock) },
-	{ "allow-mmap", 0, NULL, "allow shared mappings with --cache=never and metadata",
+	{ "preserve-noatime", 0, NULL,
+	  "no effect: O_NOATIME of the guest always reaches the host, where permitted",
+	  set_nothing },
+	{ "allow-mmap", 0, NULL, "allow shared mappings with --cache=never and metadata (default)",
 	  SETS(allow_mmap) },
+	{ "no-allow-mmap", 0, NULL, "refuse them: what is mapped is cached", CLEARS(allow_mmap) },
 	{ "writeback", 0, NULL, "let the guest hold back what it writes to cached files",
 	  SETS(writeback) },
 	{ "attr-timeout", 0, "SECONDS", "how long attributes hold in the guest (by --cache)",
@@ -365,7 +370,7 @@ static const struct option_row rows[] = {
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
 	{ "debug", 'd', NULL, "same as --log-level=debug", set_debug },
 	{ "foreground", 'f', NULL, "no effect: the daemon always stays in the foreground",
-	  set_foreground },
+	  set_nothing },
 };
 
 static const struct option_row *find_row(const char *name)
@@ -471,6 +476,7 @@ static const struct options defaults = {
 	.seccomp = SANDBOX_SECCOMP_KILL,
 	.log_level = LOG_LEVEL_INFO,
 	.announce_submounts = true,
+	.allow_mmap = true,
 	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 };

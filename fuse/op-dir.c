@@ -98,10 +98,11 @@ static int list_directory(struct request *req, bool plus)
 
 int op_opendir(struct request *req)
 {
+	const struct fuse_open_in *in = req_take(req, sizeof(*in));
 	struct fs_opened opened;
 	int r;
 
-	r = fs_opendir(req_fs(req), req->in.nodeid, &opened);
+	r = fs_opendir(req_fs(req), req->in.nodeid, in->flags, &opened);
 	if (r < 0)
 		return r;
 	return reply_open(req, &opened);

@@ -144,9 +144,16 @@ int op_release(struct request *req)
 int op_fallocate(struct request *req)
 {
 	const struct fuse_fallocate_in *in = req_take(req, sizeof(*in));
+	const struct fs_range range = {
+		.fh = in->fh,
+		.offset = in->offset,
+		.length = in->length,
+		.mode = in->mode,
+		.kill_suidgid = req_change_kills_suidgid(req),
+	};
 	int r;
 
-	r = fs_fallocate(req_fs(req), in->fh, in->mode, in->offset, in->length);
+	r = fs_fallocate(req_fs(req), &range);
 	if (r < 0)
 		return r;
 	return reply_empty(req);
@@ -173,6 +180,7 @@ static ssize_t copy_range(struct request *req, uint64_t max)
 		.offset_out = in->off_out,
 		.length = MIN(in->len, max),
 		.flags = in->flags,
+		.kill_suidgid = req_change_kills_suidgid(req),
 	};
 
 	return fs_copy_file_range(req_fs(req), &copy);

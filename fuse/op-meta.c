@@ -95,6 +95,11 @@ int op_statx(struct request *req)
 	return reply_statx(req, &attr);
 }
 
+/* What says that something is to be set. A time of change cannot be: it moves by itself. */
+#define FATTR_CHANGES                                                                      \
+	(FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME | FATTR_ATIME_NOW | \
+	 FATTR_MTIME | FATTR_MTIME_NOW)
+
 static void decode_setattr(const struct fuse_setattr_in *in, struct fs_setattr *ret_set)
 {
 	*ret_set = (struct fs_setattr){
@@ -108,6 +113,7 @@ static void decode_setattr(const struct fuse_setattr_in *in, struct fs_setattr *
 		.atime_now = in->valid & FATTR_ATIME_NOW,
 		.mtime_now = in->valid & FATTR_MTIME_NOW,
 		.kill_suidgid = in->valid & FATTR_KILL_SUIDGID,
+		.touch = !(in->valid & FATTR_CHANGES),
 		.mode = in->mode & 07777, /* guests send the type along */
 		.uid = in->uid,
 		.gid = in->gid,
@@ -128,6 +134,9 @@ int op_setattr(struct request *req)
 	if (in->atimensec >= WIRE_NSEC_PER_SEC || in->mtimensec >= WIRE_NSEC_PER_SEC)
 		return -EINVAL;
 	decode_setattr(in, &set);
+	/* Only for what sets an owner or a size does a guest say so. */
+	if (set.touch && session_has(req->session, FUSE_HANDLE_KILLPRIV_V2))
+		set.kill_suidgid = true;
 	r = fs_setattr(req_fs(req), req->in.nodeid, &set, &attr);
 	if (r < 0)
 		return r;

@@ -120,9 +120,11 @@ static int run(struct request *req, const struct op *op)
 	r = op->handler(req);
 	/*
 	 * A guest takes ENOSYS for "never ask again", which a host's answer about one file must
-	 * not cause.
+	 * not cause. And it is the daemon whose descriptors have run out, not the guest's process.
 	 */
-	return r == -ENOSYS ? -EOPNOTSUPP : r;
+	if (r == -ENOSYS)
+		return -EOPNOTSUPP;
+	return r == -EMFILE ? -ENFILE : r;
 }
 
 /* The row of what is known and switched on. */

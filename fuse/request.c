@@ -264,7 +264,13 @@ bool req_kills_suidgid(const struct request *req, uint32_t open_flags)
 {
 	if (open_flags & FUSE_OPEN_KILL_SUIDGID)
 		return true;
-	return !session_has(req->session, FUSE_HANDLE_KILLPRIV_V2) && req->in.uid != 0;
+	return !session_has(req->session, FUSE_HANDLE_KILLPRIV_V2) && req->in.uid != 0 &&
+	       req->in.uid != WIRE_NO_ID;
+}
+
+bool req_change_kills_suidgid(const struct request *req)
+{
+	return session_has(req->session, FUSE_HANDLE_KILLPRIV_V2) && req->in.uid != 0;
 }
 
 uint32_t req_umask(const struct request *req, uint32_t umask)

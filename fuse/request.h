@@ -70,9 +70,16 @@ int req_take_creator(struct request *req, struct fs_caller *ret_caller);
 
 /*
  * Whether an open that truncates drops set-id bits. A guest that did not agree to say so leaves it to
- * the daemon, for any user but root; one that sends no ids with opens could be anybody.
+ * the daemon, for any user but root. One that sends no ids either (since Linux 6.12) could be
+ * anybody: then the bits stay, and go with the first thing that a user writes.
  */
 bool req_kills_suidgid(const struct request *req, uint32_t open_flags);
+
+/*
+ * The same for changes whose requests have no flag for it. Other guests have dropped the bits
+ * before; here they are dropped for anybody who might not be root.
+ */
+bool req_change_kills_suidgid(const struct request *req);
 
 /* The umask to hand on: 0 where the guest has applied it already. */
 uint32_t req_umask(const struct request *req, uint32_t umask);

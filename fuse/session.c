@@ -90,7 +90,6 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 {
 	struct session_state *state = session->state;
 	const struct fs_negotiated negotiated = {
-		.groups_sent = flags & FUSE_CREATE_SUPP_GROUP,
 		.submounts = flags & FUSE_SUBMOUNTS,
 		.writeback = flags & FUSE_WRITEBACK_CACHE,
 		.posix_acl = flags & FUSE_POSIX_ACL,

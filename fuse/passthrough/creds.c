@@ -89,11 +89,9 @@ static int set_group(uint32_t group)
 
 static int keep_caps(struct creds_scope *scope, const struct base_creds *base, unsigned int keep)
 {
-	uint64_t caps = 0;
+	uint64_t caps = CAP_BIT(CAP_DAC_OVERRIDE);
 	int r;
 
-	if (keep & CREDS_KEEP_DAC_OVERRIDE)
-		caps |= CAP_BIT(CAP_DAC_OVERRIDE);
 	if (keep & CREDS_KEEP_MKNOD)
 		caps |= CAP_BIT(CAP_MKNOD);
 	if (keep & CREDS_KEEP_FOWNER)
@@ -166,7 +164,7 @@ int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsi
 	return keep_caps(scope, base, keep);
 }
 
-int creds_drop_fsetid(struct creds_scope *scope)
+int creds_drop_fsetid(struct creds_scope *scope, uint32_t group)
 {
 	const struct base_creds *base = base_creds();
 	int r;
@@ -174,6 +172,8 @@ int creds_drop_fsetid(struct creds_scope *scope)
 	*scope = (struct creds_scope){ 0 };
 	if (!(base->effective & CAP_BIT(CAP_FSETID)))
 		return 0;
+	if (group != FS_NO_ID && group != base->egid)
+		scope->gid = set_gid(group) == 0;
 	r = capability_set(base, base->effective & ~CAP_BIT(CAP_FSETID));
 	scope->caps = r == 0;
 	return r;

@@ -7,8 +7,9 @@
  * process. What a thread is outside of any scope is read once, at its first switch. When the
  * process has no CAP_SETUID it never switches: everything is done as itself, as far as it may.
  *
- * After the switch from user 0 the kernel has emptied the effective set; `keep` says what is put
- * back. Switching back to user 0 makes all permitted ones effective again.
+ * After the switch from user 0 the kernel has emptied the effective set. CAP_DAC_OVERRIDE is put back,
+ * because the guest has checked permissions, with groups, ACLs and capabilities that are not known
+ * here; `keep` adds to that. Switching back to user 0 makes all permitted ones effective again.
  */
 #ifndef FUSE_PASSTHROUGH_CREDS_H
 #define FUSE_PASSTHROUGH_CREDS_H
@@ -21,12 +22,11 @@
 #include "fuse/passthrough/fs.h"
 
 enum creds_keep {
-	CREDS_KEEP_DAC_OVERRIDE = 1, /* the guest has checked with groups we do not know */
-	CREDS_KEEP_MKNOD = 2,
-	CREDS_KEEP_FOWNER = 4, /* the same for what only owners may do */
+	CREDS_KEEP_MKNOD = 1,
+	CREDS_KEEP_FOWNER = 2, /* for what only owners may do */
 };
 
-/* What creds_restore() has to undo. */
+/* What creds_restore() has to undo. `gid` after creds_drop_fsetid() too. */
 struct creds_scope {
 	bool uid, gid, groups, caps, umask;
 	mode_t old_umask;
@@ -42,8 +42,11 @@ struct creds_scope {
  */
 int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsigned int keep);
 
-/* This thread loses CAP_FSETID, so that the kernel drops set-id bits as for any other user. */
-int creds_drop_fsetid(struct creds_scope *scope);
+/*
+ * This thread loses CAP_FSETID, so that the kernel drops set-id bits as for any other user; a member
+ * of `group`, where that is possible, unless it is FS_NO_ID.
+ */
+int creds_drop_fsetid(struct creds_scope *scope, uint32_t group);
 
 /* Twice is safe. Keeps errno. */
 void creds_restore(struct creds_scope *scope);

@@ -11,18 +11,6 @@
 
 #include "fuse/passthrough/creds.h"
 
-/*
- * Groups that did not come with the request cannot be checked again here. What may come is the
- * group of the directory; an ACL can name others.
- */
-static unsigned int keep_for_groups(const struct fs *fs)
-{
-	bool sent = __atomic_load_n(&fs->groups_sent, __ATOMIC_RELAXED);
-	bool acl = __atomic_load_n(&fs->posix_acl, __ATOMIC_RELAXED);
-
-	return sent && !acl ? 0 : CREDS_KEEP_DAC_OVERRIDE;
-}
-
 /* The checks that all creating operations share. */
 static int may_create(struct fs_thread *thread, const struct node_ref *dir, const char *name)
 {
@@ -54,33 +42,48 @@ static int label_new(struct fs_thread *thread, int dir_fd, const char *name, int
 	return r;
 }
 
+/* Whoever is told that a creation failed must not find what it made. */
+static void unmake(int dir_fd, const char *name)
+{
+	if (unlinkat(dir_fd, name, 0) < 0 && errno == EISDIR)
+		(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+static int open_new(struct fs *fs, int dir_fd, const char *name)
+{
+	unsigned int n_tries = 0;
+	int fd;
+
+	do {
+		fd = neg_errno(openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
+	if (fd == -EMFILE || fd == -ENFILE)
+		unmake(dir_fd, name);
+	return fd;
+}
+
 static int lookup_new(struct fs_thread *thread, const struct node_ref *dir, const char *name,
-		      const struct fs_label *label, struct fs_entry *ret_entry)
+		      const struct fs_label *label, struct fs_room *room,
+		      struct fs_entry *ret_entry)
 {
 	const struct lookup_dir in = { dir->slot, dir->slot->fd };
-	cleanup_fd int fd = -1;
-	int r;
+	cleanup_fd int fd = open_new(thread->fs, in.fd, name);
+	int r = fd;
 
-	if (label->name) {
-		fd = openat(in.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
+	if (r >= 0 && label->name)
 		r = label_new(thread, in.fd, name, fd, label);
-		if (r == 0)
-			r = fs_lookup_fd(thread->fs, &in, name, take_fd(&fd), ret_entry);
-	} else {
-		r = fs_lookup_in(thread->fs, &in, name, false, ret_entry);
-	}
+	if (r >= 0)
+		r = fs_lookup_fd(thread->fs, &in, name, take_fd(&fd), room, ret_entry);
 	return r < 0 ? r : 0;
 }
 
 /* ---- Nodes without an open file ---- */
 
-static int make_symlink(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
+static int make_symlink(const struct fs_caller *caller, int dir_fd, const char *name,
 			const char *target)
 {
 	cleanup_creds struct creds_scope scope;
-	int r = creds_become(&scope, caller, keep_for_groups(fs));
+	int r = creds_become(&scope, caller, 0);
 
 	return r < 0 ? r : neg_errno(symlinkat(target, dir_fd, name));
 }
@@ -89,20 +92,23 @@ int fs_symlink(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	       const char *name, const char *target, struct fs_entry *ret_entry)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
+	cleanup_room struct fs_room room = { 0 };
 	int r = may_create(thread, &dir, name);
 
+	if (r == 0)
+		r = fs_room_take(thread->fs, false, &room);
 	if (r < 0)
 		return r;
-	r = make_symlink(thread->fs, caller, dir.slot->fd, name, target);
-	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
+	r = make_symlink(caller, dir.slot->fd, name, target);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, &room, ret_entry);
 }
 
-static int make_node(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
-		     uint32_t mode, uint32_t rdev)
+static int make_node(const struct fs_caller *caller, int dir_fd, const char *name, uint32_t mode,
+		     uint32_t rdev)
 {
 	bool device = S_ISCHR(mode) || S_ISBLK(mode);
 	/* The guest's kernel has asked its caller for the right to make devices. */
-	unsigned int keep = keep_for_groups(fs) | (device ? CREDS_KEEP_MKNOD : 0);
+	unsigned int keep = device ? CREDS_KEEP_MKNOD : 0;
 	cleanup_creds struct creds_scope scope;
 	int r = creds_become(&scope, caller, keep);
 
@@ -113,19 +119,21 @@ int fs_mknod(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 	     const char *name, uint32_t mode, uint32_t rdev, struct fs_entry *ret_entry)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
+	cleanup_room struct fs_room room = { 0 };
 	int r = may_create(thread, &dir, name);
 
+	if (r == 0)
+		r = fs_room_take(thread->fs, false, &room);
 	if (r < 0)
 		return r;
-	r = make_node(thread->fs, caller, dir.slot->fd, name, mode, rdev);
-	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
+	r = make_node(caller, dir.slot->fd, name, mode, rdev);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, &room, ret_entry);
 }
 
-static int make_dir(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
-		    uint32_t mode)
+static int make_dir(const struct fs_caller *caller, int dir_fd, const char *name, uint32_t mode)
 {
 	cleanup_creds struct creds_scope scope;
-	int r = creds_become(&scope, caller, keep_for_groups(fs));
+	int r = creds_become(&scope, caller, 0);
 
 	return r < 0 ? r : neg_errno(mkdirat(dir_fd, name, mode & ~(uint32_t)S_IFMT));
 }
@@ -134,12 +142,15 @@ int fs_mkdir(struct fs_thread *thread, const struct fs_caller *caller, uint64_t 
 	     const char *name, uint32_t mode, struct fs_entry *ret_entry)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
+	cleanup_room struct fs_room room = { 0 };
 	int r = may_create(thread, &dir, name);
 
+	if (r == 0)
+		r = fs_room_take(thread->fs, false, &room);
 	if (r < 0)
 		return r;
-	r = make_dir(thread->fs, caller, dir.slot->fd, name, mode);
-	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, ret_entry);
+	r = make_dir(caller, dir.slot->fd, name, mode);
+	return r < 0 ? r : lookup_new(thread, &dir, name, &caller->label, &room, ret_entry);
 }
 
 /* ---- Another name for a known node ---- */
@@ -187,16 +198,22 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 
 /* ---- Create and open in one ---- */
 
-static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, const char *name,
-		     uint32_t mode, int flags)
+/* How a file is made: as open(2) on the host. */
+struct make_file {
+	uint32_t mode;
+	int flags;
+};
+
+static int make_file(const struct fs_caller *caller, int dir_fd, const char *name,
+		     const struct make_file *how)
 {
 	cleanup_creds struct creds_scope scope;
-	int r = creds_become(&scope, caller, keep_for_groups(fs));
+	int r = creds_become(&scope, caller, 0);
 
 	if (r < 0)
 		return r;
-	return neg_errno(openat(dir_fd, name, flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
-				mode & ~(uint32_t)S_IFMT));
+	return neg_errno(openat(dir_fd, name, how->flags | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC,
+				how->mode & ~(uint32_t)S_IFMT));
 }
 
 /*
@@ -204,22 +221,22 @@ static int make_file(struct fs *fs, const struct fs_caller *caller, int dir_fd, 
  * files without one.
  */
 static int make_labelled_file(struct fs_thread *thread, const struct fs_caller *caller, int dir_fd,
-			      const char *name, uint32_t mode, int flags)
+			      const char *name, const struct make_file *how)
 {
-	const int access = (flags & O_ACCMODE) == O_RDONLY ? O_RDWR : flags & O_ACCMODE;
+	const int access = (how->flags & O_ACCMODE) == O_RDONLY ? O_RDWR : how->flags & O_ACCMODE;
+	const int flags = how->flags & ~(O_ACCMODE | O_TRUNC);
 	cleanup_fd int fd = -1;
 	struct fd_name source;
 	int r;
 
-	flags &= ~(O_ACCMODE | O_TRUNC);
 	{
 		cleanup_creds struct creds_scope scope;
 
-		r = creds_become(&scope, caller, keep_for_groups(thread->fs));
+		r = creds_become(&scope, caller, 0);
 		if (r < 0)
 			return r;
 		fd = openat(dir_fd, ".", flags | access | O_TMPFILE | O_CLOEXEC,
-			    mode & ~(uint32_t)S_IFMT);
+			    how->mode & ~(uint32_t)S_IFMT);
 		if (fd < 0) /* EISDIR: not known to this kernel */
 			return errno == EISDIR ? -EOPNOTSUPP : -errno;
 	}
@@ -233,18 +250,18 @@ static int make_labelled_file(struct fs_thread *thread, const struct fs_caller *
 }
 
 static int make_new_file(struct fs_thread *thread, const struct fs_caller *caller, int dir_fd,
-			 const char *name, uint32_t mode, int flags)
+			 const char *name, const struct make_file *how)
 {
 	cleanup_fd int fd = -1;
-	int excl = flags | O_CREAT | O_EXCL;
+	const struct make_file excl = { how->mode, how->flags | O_CREAT | O_EXCL };
 	int r;
 
 	if (!caller->label.name)
-		return make_file(thread->fs, caller, dir_fd, name, mode, excl);
-	r = make_labelled_file(thread, caller, dir_fd, name, mode, flags);
+		return make_file(caller, dir_fd, name, &excl);
+	r = make_labelled_file(thread, caller, dir_fd, name, how);
 	if (r != -EOPNOTSUPP)
 		return r;
-	fd = make_file(thread->fs, caller, dir_fd, name, mode, excl);
+	fd = make_file(caller, dir_fd, name, &excl);
 	if (fd < 0)
 		return fd;
 	r = label_new(thread, dir_fd, name, fd, &caller->label);
@@ -284,12 +301,33 @@ static int open_existing(struct fs *fs, const struct node_ref *dir, const char *
 	return r;
 }
 
-/* Node and handle of a file just made; `new_fd` is taken. Its name is not looked at again. */
-static int add_created(struct fs *fs, const struct node_ref *dir, const char *name, int new_fd,
-		       uint32_t flags, struct fs_entry *ret_entry, struct fs_opened *ret_opened)
+/* A file just made. */
+struct created {
+	const struct node_ref *dir;
+	const char *name; /* NULL: it has none */
+	int fd;		  /* taken */
+	uint32_t flags;	  /* of the guest */
+	struct fs_room *room;
+};
+
+/* The guest's wish was not part of the open, because its refusal would have left the file behind. */
+static void stay_quiet(int fd, uint32_t flags)
 {
-	cleanup_fd int fd = new_fd;
-	const struct lookup_dir in = { dir->slot, dir->slot->fd };
+	int now;
+
+	if (!(flags & GUEST_O_NOATIME))
+		return;
+	now = fcntl(fd, F_GETFL);
+	if (now >= 0)
+		(void)fcntl(fd, F_SETFL, now | O_NOATIME); /* as far as permitted */
+}
+
+/* Node and handle of a file just made. Its name is not looked at again. */
+static int add_created(struct fs *fs, const struct created *new, struct fs_entry *ret_entry,
+		       struct fs_opened *ret_opened)
+{
+	cleanup_fd int fd = new->fd;
+	const struct lookup_dir in = { new->dir->slot, new->dir->slot->fd };
 	cleanup_node struct node_ref node = { .fs = fs };
 	struct fs_entry entry;
 	unsigned int n_tries = 0;
@@ -298,13 +336,19 @@ static int add_created(struct fs *fs, const struct node_ref *dir, const char *na
 	do {
 		r = fd_reopen(fs->proc_self_fd, fd, O_PATH);
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
+	if (r < 0) {
+		if (new->name)
+			unmake(in.fd, new->name);
+		return r;
+	}
+	r = fs_lookup_fd(fs, &in, new->name, r, new->room, &entry);
 	if (r < 0)
 		return r;
-	r = fs_lookup_fd(fs, &in, name, r, &entry);
-	if (r < 0)
-		return r;
+	stay_quiet(fd, new->flags);
 	node.slot = itab_get(&fs->inodes, entry.nodeid);
-	r = node.slot ? fs_add_file(fs, node.slot, flags, take_fd(&fd), ret_opened) : -ESTALE;
+	r = -ESTALE;
+	if (node.slot)
+		r = fs_add_file(fs, node.slot, new->flags, take_fd(&fd), new->room, ret_opened);
 	if (r < 0)
 		itab_forget(&fs->inodes, entry.nodeid, 1);
 	else
@@ -312,28 +356,44 @@ static int add_created(struct fs *fs, const struct node_ref *dir, const char *na
 	return r;
 }
 
+/* A new file or nothing: -EEXIST. */
+static int create_new(struct fs_thread *thread, const struct fs_caller *caller, struct created *new,
+		      const struct make_file *how, struct fs_entry *ret_entry,
+		      struct fs_opened *ret_opened)
+{
+	cleanup_room struct fs_room room = { 0 };
+	unsigned int n_tries = 0;
+	int r = fs_room_take(thread->fs, true, &room);
+
+	if (r < 0)
+		return r;
+	do {
+		r = make_new_file(thread, caller, new->dir->slot->fd, new->name, how);
+	} while (r < 0 && fs_try_again(thread->fs, r, &n_tries));
+	if (r < 0)
+		return r;
+	new->fd = r;
+	new->room = &room;
+	return add_created(thread->fs, new, ret_entry, ret_opened);
+}
+
 int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
 	      const char *name, uint32_t mode, uint32_t flags, bool kill_suidgid,
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
+	struct created new = { .dir = &dir, .name = name, .flags = flags };
+	struct make_file how = { .mode = mode };
 	struct fs *fs = thread->fs;
-	unsigned int n_tries = 0;
-	int host_flags;
 	int r = may_create(thread, &dir, name);
 
-	if (r < 0)
-		return r;
-	r = fs_host_flags(fs, flags, &host_flags);
+	if (r == 0)
+		r = fs_host_flags(fs, flags & ~GUEST_O_NOATIME, &how.flags);
 	if (r < 0)
 		return r;
 	/* Between the two ways the name may come or go, so the first is tried once more. */
 	for (int i = 0; i < 2; i++) {
-		do {
-			r = make_new_file(thread, caller, dir.slot->fd, name, mode, host_flags);
-		} while (r < 0 && fs_try_again(fs, r, &n_tries));
-		if (r >= 0)
-			return add_created(fs, &dir, name, r, flags, ret_entry, ret_opened);
+		r = create_new(thread, caller, &new, &how, ret_entry, ret_opened);
 		if (r != -EEXIST || flags & GUEST_O_EXCL)
 			return r;
 		/*
@@ -359,15 +419,17 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	       struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
+	cleanup_room struct fs_room room = { 0 };
+	struct created new = { .dir = &dir, .flags = flags, .room = &room };
+	struct make_file how = { .mode = mode };
 	cleanup_fd int fd = -1;
 	struct fs *fs = thread->fs;
 	unsigned int n_tries = 0;
-	int host_flags;
 	int r;
 
 	if (!dir.slot)
 		return dir.error;
-	r = fs_host_flags(fs, flags & ~GUEST_O_TRUNC, &host_flags);
+	r = fs_host_flags(fs, flags & ~(GUEST_O_TRUNC | GUEST_O_NOATIME), &how.flags);
 	if (r < 0)
 		return r;
 	if (fs->readonly)
@@ -377,12 +439,18 @@ int fs_tmpfile(struct fs_thread *thread, const struct fs_caller *caller, uint64_
 	if ((flags & GUEST_O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	fs_may_block_on(thread, dir.slot->backing);
-	host_flags |= O_TMPFILE | (flags & GUEST_O_EXCL ? O_EXCL : 0);
+	how.flags |= O_TMPFILE | (flags & GUEST_O_EXCL ? O_EXCL : 0);
+	r = fs_room_take(fs, true, &room);
+	if (r < 0)
+		return r;
 	do {
-		fd = make_file(fs, caller, dir.slot->fd, ".", mode, host_flags);
+		fd = make_file(caller, dir.slot->fd, ".", &how);
 	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
 	if (fd < 0)
 		return fd == -EISDIR ? -EOPNOTSUPP : fd;
 	r = caller->label.name ? fs_label_fd(thread, fd, &caller->label) : 0;
-	return r < 0 ? r : add_created(fs, &dir, NULL, take_fd(&fd), flags, ret_entry, ret_opened);
+	if (r < 0)
+		return r;
+	new.fd = take_fd(&fd);
+	return add_created(fs, &new, ret_entry, ret_opened);
 }

@@ -28,19 +28,10 @@ struct host_dirent {
 #define REPLY_EXTRA	 8u
 #define REPLY_EXTRA_PLUS 136u
 
-static int open_dir(const struct fs *fs, int path_fd)
+int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
+	       struct fs_opened *ret_opened)
 {
-	const int flags = O_RDONLY | O_DIRECTORY;
-	int fd = -EPERM;
-
-	/* As for files: no new access times on a read-only share where we may avoid them. */
-	if (fs->readonly)
-		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_NOATIME);
-	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
-}
-
-int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
-{
+	const int quiet = flags & GUEST_O_NOATIME ? O_NOATIME : 0;
 	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	struct fs *fs = thread->fs;
 	unsigned int n_tries = 0;
@@ -54,7 +45,7 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_
 		return -ENOTDIR;
 	fs_may_block_on(thread, node.slot->backing);
 	do {
-		r = open_dir(fs, node.slot->fd);
+		r = fs_open_quietly(fs, node.slot->fd, O_RDONLY | O_DIRECTORY | quiet);
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0)
 		return r;

@@ -24,7 +24,6 @@ struct fs {
 	enum fs_cache cache;
 	bool readonly;
 	bool allow_direct_io;
-	bool groups_sent;		   /* atomic; negotiated */
 	bool submounts;			   /* atomic; negotiated */
 	bool posix_acl;			   /* atomic; negotiated */
 	bool writeback;			   /* atomic; negotiated */
@@ -136,6 +135,25 @@ static inline void fs_may_block_on(struct fs_thread *thread, uint8_t backing)
 int fs_statx(int dirfd, const char *name, struct statx *ret_stx);
 void fs_seen_from(const struct statx *stx, struct inode_seen *ret_seen);
 
+/* ---- Room for what is about to be made ---- */
+
+struct fs_room {
+	struct fs *fs;
+	uint32_t inode;	    /* a slot, or 0 */
+	uint32_t handle;    /* a slot, plus one, or 0 */
+	uint32_t n_charged; /* descriptors */
+};
+
+/* For a node, and a file open on it. `room` is written in every case and must be given back. */
+int fs_room_take(struct fs *fs, bool file, struct fs_room *room);
+/* What has not been used. Twice is safe. */
+void fs_room_give(struct fs_room *room);
+
+#define cleanup_room CLEANUP(fs_room_give)
+
+/* As fs_charge(), from the room (may be NULL) if it has any. */
+int fs_room_charge(struct fs *fs, struct fs_room *room);
+
 /* ---- Lookups ---- */
 
 /* A directory that names are looked up in. */
@@ -153,10 +171,10 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 
 /*
  * Adds a lookup to what `path_fd` (O_PATH, taken also on failure) refers to, found in `dir` under
- * `name` (NULL: it has none). 1 when the inode was known before, 0 when not.
+ * `name` (NULL: it has none). `room` may be NULL. 1 when the inode was known before, 0 when not.
  */
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
-		 struct fs_entry *ret_entry);
+		 struct fs_room *room, struct fs_entry *ret_entry);
 
 /*
  * The node a name leads to, if it is known and the name is about to go or move: it keeps or gets
@@ -179,6 +197,7 @@ void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
 #define GUEST_O_APPEND	00002000u
 #define GUEST_O_DSYNC	00010000u
 #define GUEST_O_DIRECT	00040000u
+#define GUEST_O_NOATIME 01000000u
 #define GUEST_O_SYNC	04010000u
 
 static inline bool fs_has_writeback(const struct fs *fs)
@@ -186,8 +205,14 @@ static inline bool fs_has_writeback(const struct fs *fs)
 	return __atomic_load_n(&fs->writeback, __ATOMIC_RELAXED);
 }
 
-/* What of the guest's open flags reaches the host. -EINVAL or -EROFS when they cannot be had. */
+/* What of the guest's open flags reaches the host. -EROFS when they cannot be had. */
 int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);
+
+/*
+ * Opens the node of an O_PATH descriptor. O_NOATIME, which belongs to what the guest asked for or to
+ * a read-only share, is left out where it is not permitted.
+ */
+int fs_open_quietly(const struct fs *fs, int path_fd, int flags);
 
 /* As fs_open(), of a pinned node. */
 int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
@@ -196,9 +221,19 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 /* Unlocks what was locked through a handle that has just been released. */
 void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 
-/* A new handle for an open file; `fd`, not yet charged, is taken, also on failure. */
+/* A new handle for an open file; `fd` is taken, also on failure. `room` may be NULL. */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
-		struct fs_opened *ret_opened);
+		struct fs_room *room, struct fs_opened *ret_opened);
+
+struct creds_scope;
+
+/*
+ * Before the file of `fd` (may be O_PATH) is changed for a writer who may not keep set-id bits: from
+ * here to the end of the scope the kernel drops them. As the protocol has it, the set-group-ID bit
+ * of a file that its group may not execute, which marks it for mandatory locking, stays: whether the
+ * writer is in that group, without which a local file would lose it too, is not known here.
+ */
+int fs_drop_set_ids(int fd, struct creds_scope *scope);
 
 /* ---- Extended attributes ---- */
 

@@ -165,7 +165,7 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		fs_may_block(thread);
 	r = fs_drop_capability(thread->fs, file.slot->fd);
 	if (r == 0 && write->kill_suidgid)
-		r = creds_drop_fsetid(&scope);
+		r = fs_drop_set_ids(file.slot->fd, &scope);
 	if (r < 0)
 		return r;
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
@@ -175,23 +175,26 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 
 /* ---- Extents ---- */
 
-int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
-		 uint64_t length)
+int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 {
-	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	cleanup_creds struct creds_scope scope = { 0 };
+	cleanup_file struct file_ref file = file_get(thread->fs, range->fh, HANDLE_FILE);
 	int r;
 
 	if (!file.slot)
 		return -EBADF;
-	if (mode > INT32_MAX || offset > INT64_MAX || length > INT64_MAX)
+	if (range->mode > INT32_MAX || range->offset > INT64_MAX || range->length > INT64_MAX)
 		return -EINVAL;
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block(thread);
 	r = fs_drop_capability(thread->fs, file.slot->fd);
+	if (r == 0 && range->kill_suidgid)
+		r = fs_drop_set_ids(file.slot->fd, &scope);
 	if (r < 0)
 		return r;
-	return neg_errno(fallocate(file.slot->fd, (int)mode, (off_t)offset, (off_t)length));
+	return neg_errno(fallocate(file.slot->fd, (int)range->mode, (off_t)range->offset,
+				   (off_t)range->length));
 }
 
 int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence)
@@ -209,6 +212,7 @@ int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_
 
 ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 {
+	cleanup_creds struct creds_scope scope = { 0 };
 	cleanup_file struct file_ref in = file_get(thread->fs, copy->fh_in, HANDLE_FILE);
 	cleanup_file struct file_ref out = file_get(thread->fs, copy->fh_out, HANDLE_FILE);
 	off_t offset_in = (off_t)copy->offset_in;
@@ -224,6 +228,8 @@ ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 		return -EROFS;
 	fs_may_block(thread);
 	r = fs_drop_capability(thread->fs, out.slot->fd);
+	if (r == 0 && copy->kill_suidgid)
+		r = fs_drop_set_ids(out.slot->fd, &scope);
 	if (r < 0)
 		return r;
 	return neg_errno(copy_file_range(in.slot->fd, &offset_in, out.slot->fd, &offset_out,

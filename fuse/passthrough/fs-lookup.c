@@ -56,10 +56,10 @@ static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nod
 }
 
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
-		 struct fs_entry *ret_entry)
+		 struct fs_room *room, struct fs_entry *ret_entry)
 {
 	cleanup_fd int fd = path_fd;
-	struct inode_found found = { .fd = fd };
+	struct inode_found found = { .fd = fd, .reserved = room ? room->inode : 0 };
 	struct inode_name place;
 	struct statx stx;
 	uint64_t nodeid;
@@ -70,13 +70,15 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	fs_seen_from(&stx, &found.seen);
 	inherit(fs, dir->slot, &found);
 	found.name = fs_name_of(fs, dir->slot, name, &place);
-	r = fs_charge(fs);
+	r = fs_room_charge(fs, room);
 	if (r < 0)
 		return r;
 	(void)take_fd(&fd);
 	r = add_found(fs, &found, &nodeid);
 	if (r < 0)
 		return r;
+	if (room && r == ITAB_NEW)
+		room->inode = 0;
 	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
 	return r;
 }
@@ -144,7 +146,7 @@ int fs_lookup_in(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	do {
 		fd = neg_errno(openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 	} while (fd < 0 && fs_try_again(fs, fd, &n_tries));
-	return fd < 0 ? fd : fs_lookup_fd(fs, dir, name, fd, ret_entry);
+	return fd < 0 ? fd : fs_lookup_fd(fs, dir, name, fd, NULL, ret_entry);
 }
 
 struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const char *name,

@@ -11,17 +11,19 @@
 
 #include "fuse/passthrough/creds.h"
 
-/* O_APPEND is not passed on: write-back has to hit its offsets, other writes ask for it each. */
+/*
+ * O_APPEND is not passed on: write-back has to hit its offsets, other writes ask for it each. The
+ * access mode 3 stays what it is on Linux: both permissions are needed, for a descriptor that can
+ * neither read nor write and is good for ioctl(2).
+ */
 int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 {
 	uint32_t access = guest_flags & GUEST_O_ACCMODE;
 	int flags;
 
-	if (access == GUEST_O_ACCMODE)
-		return -EINVAL;
 	if (fs->readonly && (access || guest_flags & GUEST_O_TRUNC))
 		return -EROFS;
-	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : O_RDWR;
+	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : access == 2 ? O_RDWR : O_ACCMODE;
 	/* To write back a page in part, the guest first reads it, through any handle it has. */
 	if (access == 1 && fs_has_writeback(fs))
 		flags = O_RDWR;
@@ -33,6 +35,8 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 		flags |= O_DSYNC;
 	if (guest_flags & GUEST_O_DIRECT && fs->allow_direct_io)
 		flags |= O_DIRECT;
+	if (guest_flags & GUEST_O_NOATIME)
+		flags |= O_NOATIME;
 	*ret_flags = flags;
 	return 0;
 }
@@ -47,13 +51,14 @@ static void cache_hints(const struct fs *fs, uint8_t backing, struct fs_opened *
 }
 
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
-		struct fs_opened *ret_opened)
+		struct fs_room *room, struct fs_opened *ret_opened)
 {
 	struct handle_new file = {
 		.nodeid = itab_nodeid(&fs->inodes, slot),
 		.fd = fd,
 		.kind = HANDLE_FILE,
 		.backing = slot->backing,
+		.reserved = room ? room->handle : 0,
 	};
 	int r;
 
@@ -64,11 +69,13 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		file.flags |= HANDLE_DIRECT;
 	if (slot->flags & INODE_SUBMOUNT)
 		file.flags |= HANDLE_SUBMOUNT;
-	r = fs_charge(fs);
+	r = fs_room_charge(fs, room);
 	if (r < 0) {
 		fd_close(&file.fd);
 		return r;
 	}
+	if (room)
+		room->handle = 0;
 	r = htab_add(&fs->handles, &file, &ret_opened->fh);
 	if (r < 0)
 		return r;
@@ -76,14 +83,33 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	return 0;
 }
 
-/* A share that is read only should not get new access times either, where we may avoid it. */
-static int open_quietly(const struct fs *fs, int path_fd, int flags)
+/*
+ * A share that is read only should not get new access times either. Without the right to that, which
+ * the guest has asked its own caller for, nothing worse comes of leaving it out.
+ */
+int fs_open_quietly(const struct fs *fs, int path_fd, int flags)
 {
-	int fd = -EPERM;
+	int fd;
 
 	if (fs->readonly)
-		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_NOATIME);
-	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
+		flags |= O_NOATIME;
+	fd = fd_reopen(fs->proc_self_fd, path_fd, flags);
+	if (fd == -EPERM && flags & O_NOATIME)
+		fd = fd_reopen(fs->proc_self_fd, path_fd, flags & ~O_NOATIME);
+	return fd;
+}
+
+int fs_drop_set_ids(int fd, struct creds_scope *scope)
+{
+	struct stat st;
+	bool lone;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!(st.st_mode & (S_ISUID | S_ISGID)))
+		return 0;
+	lone = st.st_mode & S_ISGID && !(st.st_mode & S_IXGRP);
+	return creds_drop_fsetid(scope, lone ? st.st_gid : FS_NO_ID);
 }
 
 static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t guest_flags,
@@ -92,17 +118,17 @@ static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t gu
 	cleanup_creds struct creds_scope scope = { 0 };
 	bool append = guest_flags & GUEST_O_APPEND;
 	int fd;
-	int r = drop_ids ? creds_drop_fsetid(&scope) : 0;
+	int r = drop_ids ? fs_drop_set_ids(path_fd, &scope) : 0;
 
 	if (r < 0)
 		return r;
-	fd = open_quietly(fs, path_fd, flags);
+	fd = fs_open_quietly(fs, path_fd, flags);
 	/* Reading was our wish only. Without it, whole pages can still be written back. */
 	if (fd == -EACCES && flags & O_RDWR && (guest_flags & GUEST_O_ACCMODE) == O_WRONLY)
-		fd = open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
+		fd = fs_open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
 	/* A file with the append-only attribute is writable in no other way. */
 	if (fd == -EPERM && append)
-		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_APPEND);
+		fd = fs_open_quietly(fs, path_fd, flags | O_APPEND);
 	return fd;
 }
 
@@ -133,7 +159,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	if (fd < 0)
 		return fd;
 	r = flags & GUEST_O_TRUNC ? fs_drop_capability(fs, fd) : 0;
-	return r < 0 ? r : fs_add_file(fs, slot, flags, take_fd(&fd), ret_opened);
+	return r < 0 ? r : fs_add_file(fs, slot, flags, take_fd(&fd), NULL, ret_opened);
 }
 
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,

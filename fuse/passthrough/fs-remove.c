@@ -43,8 +43,7 @@ static int become_whiteout_owner(struct creds_scope *scope, const struct fs_call
 {
 	if (!(flags & RENAME_WHITEOUT) || caller->uid == FS_NO_ID || caller->gid == FS_NO_ID)
 		return 0;
-	return creds_become(scope, caller,
-			    CREDS_KEEP_DAC_OVERRIDE | CREDS_KEEP_FOWNER | CREDS_KEEP_MKNOD);
+	return creds_become(scope, caller, CREDS_KEEP_FOWNER | CREDS_KEEP_MKNOD);
 }
 
 /* The node that was moved is found under its new name from now on. */

@@ -138,7 +138,7 @@ static int set_acl_as_stranger(struct fs *fs, const struct place *place,
 			       const struct fs_xattr *xattr)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
-	int r = creds_drop_fsetid(&scope);
+	int r = creds_drop_fsetid(&scope, FS_NO_ID);
 
 	if (r == 0)
 		r = neg_errno(setxattr(place->path.text, place->name, xattr->value, xattr->size,

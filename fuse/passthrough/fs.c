@@ -119,7 +119,6 @@ void fs_free(struct fs *fs)
  */
 void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 {
-	__atomic_store_n(&fs->groups_sent, negotiated->groups_sent, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->posix_acl, negotiated->posix_acl, __ATOMIC_RELAXED);

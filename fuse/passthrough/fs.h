@@ -73,13 +73,10 @@ void fs_free(struct fs *fs);
 int fs_use_handles(struct fs *fs);
 
 /*
- * What INIT agreed on. `groups_sent`: creating requests carry the supplementary group that
- * matters; otherwise they run with CAP_DAC_OVERRIDE kept, since the guest has already checked.
- * With ACLs any group may matter, so they run with it as well.
+ * What INIT agreed on.
  * `writeback`: the guest also reads through files opened for writing, and knows their ends.
  */
 struct fs_negotiated {
-	bool groups_sent;
 	bool submounts;
 	bool writeback;
 	bool posix_acl; /* the guest checks ACLs; otherwise it is not shown any */
@@ -162,6 +159,11 @@ struct fs_setattr {
 	bool set_mode, set_uid, set_gid, set_size;
 	bool set_atime, set_mtime, atime_now, mtime_now;
 	bool kill_suidgid; /* drop set-id bits as an unprivileged writer would */
+	/*
+	 * Nothing is set: a chown(2) that names no ids, which drops set-id bits with `kill_suidgid`
+	 * and changes only the time of change without.
+	 */
+	bool touch;
 	uint32_t mode, uid, gid;
 	uint64_t size;
 	struct timespec atime, mtime;
@@ -272,8 +274,14 @@ int fs_flush(struct fs_thread *thread, uint64_t fh);
 int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync);
 /* Everything locked through this handle is unlocked. */
 int fs_release(struct fs_thread *thread, uint64_t fh);
-int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
-		 uint64_t length);
+
+struct fs_range {
+	uint64_t fh, offset, length;
+	uint32_t mode;	   /* as fallocate(2) */
+	bool kill_suidgid; /* as for writes */
+};
+
+int fs_fallocate(struct fs_thread *thread, const struct fs_range *range);
 /* Returns the new offset. */
 int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence);
 
@@ -281,7 +289,8 @@ struct fs_copy {
 	uint64_t fh_in, offset_in;
 	uint64_t fh_out, offset_out;
 	uint64_t length;
-	uint64_t flags; /* must be 0 */
+	uint64_t flags;	   /* must be 0 */
+	bool kill_suidgid; /* as for writes */
 };
 
 ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy);
@@ -349,7 +358,9 @@ struct fs_dir_sink {
 		    const struct fs_entry *entry);
 };
 
-int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened);
+/* `flags` as for fs_open(); only O_NOATIME means anything. */
+int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
+	       struct fs_opened *ret_opened);
 /* Entries from `offset` (0 or a next_offset) on, `size` bytes of room as a hint. */
 int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
 	       uint32_t size, struct fs_dir_sink *sink);

@@ -82,14 +82,25 @@ void htab_deinit(struct handle_table *table)
 	free_ptr(&table->locks);
 }
 
+uint32_t htab_reserve(struct handle_table *table)
+{
+	return slot_pool_take(&table->pool) + 1; /* SLOT_NONE becomes 0 */
+}
+
+void htab_unreserve(struct handle_table *table, uint32_t reserved)
+{
+	slot_pool_give(&table->pool, reserved - 1);
+}
+
 int htab_add(struct handle_table *table, const struct handle_new *new_handle, uint64_t *ret_fh)
 {
 	cleanup_fd int fd = new_handle->fd;
-	uint32_t index = slot_pool_take(&table->pool);
+	uint32_t reserved = new_handle->reserved ? new_handle->reserved : htab_reserve(table);
+	uint32_t index = reserved - 1;
 	struct handle_slot *slot;
 	uint64_t generation;
 
-	if (index == SLOT_NONE) {
+	if (!reserved) {
 		fd_budget_give(table->budget);
 		return -ENFILE;
 	}

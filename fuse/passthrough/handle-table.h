@@ -63,7 +63,12 @@ struct handle_new {
 	enum handle_kind kind;
 	uint8_t flags;
 	uint8_t backing;
+	uint32_t reserved; /* of htab_reserve(), used up; or 0 */
 };
+
+/* A slot that htab_add() will not have to look for; 0 when the table is full. */
+uint32_t htab_reserve(struct handle_table *table);
+void htab_unreserve(struct handle_table *table, uint32_t reserved);
 
 /* `new_handle->fd`, charged, is taken, also on failure. -ENFILE when the table is full. */
 int htab_add(struct handle_table *table, const struct handle_new *new_handle, uint64_t *ret_fh);

@@ -372,6 +372,18 @@ static uint64_t found_again(struct inode_table *table, struct inode_slot *slot,
 	return itab_nodeid(table, slot);
 }
 
+uint32_t itab_reserve(struct inode_table *table)
+{
+	uint32_t index = slot_pool_take(&table->pool);
+
+	return index == SLOT_NONE ? 0 : index; /* 0 is the root's and never free */
+}
+
+void itab_unreserve(struct inode_table *table, uint32_t reserved)
+{
+	slot_pool_give(&table->pool, reserved);
+}
+
 static int lookup_found(struct inode_table *table, const struct inode_found *found,
 			uint64_t *ret_nodeid, struct itab_rest *ret_rest)
 {
@@ -388,8 +400,8 @@ static int lookup_found(struct inode_table *table, const struct inode_found *fou
 		*ret_nodeid = found_again(table, slot, found, ret_rest);
 	if (result != ITAB_NEW)
 		return result;
-	index = slot_pool_take(&table->pool);
-	if (index == SLOT_NONE) {
+	index = found->reserved ? found->reserved : itab_reserve(table);
+	if (!index) {
 		ret_rest->fd = found->fd;
 		return -ENFILE;
 	}

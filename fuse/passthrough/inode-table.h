@@ -139,7 +139,12 @@ struct inode_found {
 	uint8_t flags;
 	const struct inode_handle *handle; /* or NULL */
 	const struct inode_name *name;	   /* where it was found, to be remembered, or NULL */
+	uint32_t reserved;		   /* of itab_reserve(), used up by ITAB_NEW; or 0 */
 };
+
+/* A slot that itab_lookup_found() will not have to look for; 0 when the table is full. */
+uint32_t itab_reserve(struct inode_table *table);
+void itab_unreserve(struct inode_table *table, uint32_t reserved);
 
 enum itab_found {
 	ITAB_NEW,

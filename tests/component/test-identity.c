@@ -146,6 +146,7 @@ static void test_group_does_not_stick(void)
 {
 	struct fixture *f = start();
 	struct fuse_entry_out entry;
+	struct fuse_open_out open;
 	uint64_t team = fuse_node(&f->client, "team");
 
 	become(f, 0, 0, EXTRA);
@@ -153,24 +154,31 @@ static void test_group_does_not_stick(void)
 	become(f, USER, GROUP, EXTRA);
 	g_assert_cmpint(fuse_mkdir(&f->client, team, "b", 0755, &entry), ==, 0);
 	g_assert_cmpint(fuse_mkdir(&f->client, team, "b", 0755, &entry), ==, -EEXIST);
-	/* Another user without the group is stopped by the host. */
+	/* Another user is not in the group: no such file for it. */
 	become(f, USER + 1, GROUP, -1);
-	g_assert_cmpint(fuse_mkdir(&f->client, team, "c", 0755, &entry), ==, -EACCES);
+	g_assert_cmpint(fuse_create(&f->client, fuse_node(&f->client, "setgid"), "prog", 02775,
+				    O_RDWR, &entry, &open),
+			==, 0);
+	g_assert_false(share_lstat(&f->share, "setgid/prog").st_mode & S_ISGID);
 	fixture_stop(f);
 }
 
-static void test_guest_decides_when_groups_are_unknown(void)
+static void test_guest_decides_who_may_create(void)
 {
-	struct fixture_config config = { .populate = populate, .no_init = true };
-	struct fixture *f = fixture_start(&config);
+	static const uint64_t offered[] = { FUSE_TEST_LINUX_FLAGS,
+					    FUSE_TEST_LINUX_FLAGS & UINT32_MAX };
 
-	/* Without the extension the guest has checked groups that the request cannot tell. */
-	g_assert_cmpint(fuse_init(&f->client, 31, FUSE_TEST_LINUX_FLAGS & UINT32_MAX), ==, 0);
-	g_assert_false(f->client.init_flags & FUSE_CREATE_SUPP_GROUP);
-	become(f, USER, GROUP, -1);
-	g_assert_cmpint(create_all(f, "team"), ==, 0);
-	check_all(f, "team", USER, GROUP);
-	fixture_stop(f);
+	for (size_t i = 0; i < G_N_ELEMENTS(offered); i++) {
+		struct fixture_config config = { .populate = populate, .no_init = true };
+		struct fixture *f = fixture_start(&config);
+
+		g_assert_cmpint(fuse_init(&f->client, 46, offered[i]), ==, 0);
+		/* A caller with CAP_DAC_OVERRIDE, or with a group that the request cannot tell. */
+		become(f, USER, GROUP, -1);
+		g_assert_cmpint(create_all(f, "private"), ==, 0);
+		check_all(f, "private", USER, GROUP);
+		fixture_stop(f);
+	}
 }
 
 static void test_unprivileged_device(void)
@@ -229,8 +237,8 @@ int main(int argc, char **argv)
 			test_setgid_file_of_a_stranger);
 	g_test_add_func("/identity/the-supplementary-group-counts", test_supplementary_group);
 	g_test_add_func("/identity/a-group-does-not-stick-to-a-thread", test_group_does_not_stick);
-	g_test_add_func("/identity/without-groups-the-guest-has-decided",
-			test_guest_decides_when_groups_are_unknown);
+	g_test_add_func("/identity/the-guest-decides-who-may-create",
+			test_guest_decides_who_may_create);
 	g_test_add_func("/identity/devices-of-unprivileged-users", test_unprivileged_device);
 	g_test_add_func("/identity/the-umask-is-applied-once", test_umask);
 	g_test_add_func("/identity/ids-of-other-requests-do-not-matter",

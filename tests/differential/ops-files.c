@@ -92,7 +92,7 @@ static void op_open(struct world *w)
 	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags, kill ? " kill" : "");
 	own = open_call(w, node, flags, kill, &open_out);
 	if (kill)
-		reference_drop_fsetid();
+		reference_drop_fsetid(world_ref_path(node));
 	/* The name is a magic link, which O_NOFOLLOW would not follow. */
 	ref = neg_errno(
 		open(world_ref_path(node), (int)(flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC));
@@ -156,7 +156,7 @@ static ssize_t reference_write(const struct handle *handle, const void *bytes, u
 	if (plain)
 		(void)fcntl(handle->ref_fd, F_SETFL, 0);
 	if (write_flags & FUSE_WRITE_KILL_SUIDGID)
-		reference_drop_fsetid();
+		reference_drop_fsetid(world_ref_path(handle->node));
 	n = neg_errno(pwrite(handle->ref_fd, bytes, size, (off_t)offset));
 	reference_restore();
 	if (plain)
@@ -220,7 +220,7 @@ static void op_truncate(struct world *w)
 	own = fuse_setattr(w->client, node->nodeid, &in, &attr);
 	fd = handle ? dup(handle->ref_fd) : open(world_ref_path(node), O_WRONLY | O_CLOEXEC);
 	if (kill)
-		reference_drop_fsetid();
+		reference_drop_fsetid(world_ref_path(node));
 	ref = neg_errno(ftruncate(fd, (off_t)in.size));
 	reference_restore();
 	if (world_same(w, own, ref))

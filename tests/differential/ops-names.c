@@ -94,7 +94,7 @@ static void op_mkdir(struct world *w)
 		name = "a";
 	note_creation(w, "mkdir", parent, name, mode, &caller);
 	own = fuse_mkdir(w->client, parent->nodeid, name, mode, &entry);
-	reference_become(&caller, w->client);
+	reference_become(&caller);
 	ref = neg_errno(mkdirat(parent->ref_fd, name, host));
 	end_creation(w);
 	if (world_same(w, own, ref))
@@ -120,7 +120,7 @@ static void op_mknod(struct world *w)
 	}
 	note_creation(w, "mknod", parent, name, kind | mode, &caller);
 	own = fuse_mknod(w->client, parent->nodeid, name, kind | mode, (uint32_t)dev, &entry);
-	reference_become(&caller, w->client);
+	reference_become(&caller);
 	ref = neg_errno(mknodat(parent->ref_fd, name, kind | host, dev));
 	end_creation(w);
 	if (world_same(w, own, ref))
@@ -145,7 +145,7 @@ static void op_symlink(struct world *w)
 		strcpy(target, world_chance(w, 50) ? "/etc/passwd" : "../a");
 	note_creation(w, "symlink", parent, name, 0, &caller);
 	own = fuse_symlink(w->client, parent->nodeid, name, target, &entry);
-	reference_become(&caller, w->client);
+	reference_become(&caller);
 	ref = neg_errno(symlinkat(target, parent->ref_fd, name));
 	end_creation(w);
 	if (world_same(w, own, ref))
@@ -164,7 +164,7 @@ static int reference_create(struct world *w, const struct node *parent, const ch
 	struct stat st;
 	int r;
 
-	reference_become(caller, w->client);
+	reference_become(caller);
 	r = neg_errno(openat(parent->ref_fd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC, mode));
 	reference_restore();
 	if (r != -EEXIST || flags & O_EXCL)

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,19 +35,25 @@ static void set_groups(const gid_t *groups, size_t n)
 		test_die("setgroups: %s", strerror(errno));
 }
 
-void reference_become(const struct caller *caller, const struct fuse_client *client)
+void reference_become(const struct caller *caller)
 {
 	gid_t group = (gid_t)caller->group;
 
 	set_groups(&group, caller->group >= 0 ? 1 : 0);
 	setfsgid(caller->gid);
 	setfsuid(caller->uid);
-	if (caller->uid && !(client->init_flags & FUSE_CREATE_SUPP_GROUP))
+	/* The guest has checked where its caller may create. */
+	if (caller->uid)
 		change_effective(CAP_BIT(CAP_DAC_OVERRIDE), 0);
 }
 
-void reference_drop_fsetid(void)
+void reference_drop_fsetid(const char *path)
 {
+	struct stat st;
+
+	if (stat(path, &st))
+		test_die("stat %s: %s", path, strerror(errno));
+	setfsgid(st.st_gid);
 	change_effective(0, CAP_BIT(CAP_FSETID));
 }
 

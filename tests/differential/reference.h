@@ -17,13 +17,10 @@ struct caller {
 	int64_t group; /* the one supplementary group, or -1 */
 };
 
-/*
- * Creations by this thread are @caller's. When the session has no way to send the supplementary
- * group, the guest's own check must be trusted: CAP_DAC_OVERRIDE stays.
- */
-void reference_become(const struct caller *caller, const struct fuse_client *client);
-/* Set-id bits are dropped as for anybody without CAP_FSETID. */
-void reference_drop_fsetid(void);
+/* Creations by this thread are @caller's, wherever that is: the guest has checked. */
+void reference_become(const struct caller *caller);
+/* Set-id bits of the file are dropped as for a member of its group without CAP_FSETID. */
+void reference_drop_fsetid(const char *path);
 /* Back to root. */
 void reference_restore(void);
 

@@ -100,7 +100,7 @@ check_host_sees_writes "write-back"
 serve "write-back, cache always and direct I/O" guest-writeback.sh --writeback \
 	--cache always --allow-direct-io
 check_host_sees_writes "write-back, cache always and direct I/O"
-serve "cache never with mappings" guest-writeback.sh --cache never --allow-mmap \
+serve "cache never with mappings" guest-writeback.sh --cache never \
 	--allow-direct-io
 check_host_sees_writes "cache never with mappings"
 drop_share

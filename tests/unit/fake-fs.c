@@ -299,13 +299,13 @@ int fs_release(struct fs_thread *thread, uint64_t fh)
 	return note_fh(thread, "release", fh);
 }
 
-int fs_fallocate(struct fs_thread *thread, uint64_t fh, uint32_t mode, uint64_t offset,
-		 uint64_t length)
+int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 {
-	fake.mode = mode;
-	fake.offset = offset;
-	fake.length = length;
-	return note_fh(thread, "fallocate", fh);
+	fake.mode = range->mode;
+	fake.offset = range->offset;
+	fake.length = range->length;
+	fake.kill_suidgid = range->kill_suidgid;
+	return note_fh(thread, "fallocate", range->fh);
 }
 
 int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence)
@@ -385,8 +385,10 @@ ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint6
 	return (ssize_t)MIN(call->out_size, (size_t)fake.count);
 }
 
-int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
+int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
+	       struct fs_opened *ret_opened)
 {
+	fake.flags = flags;
 	return give_opened(note(thread, "opendir", nodeid, NULL), ret_opened);
 }
 

@@ -658,7 +658,7 @@ static void list_press(struct fs_unit *unit, struct listing *listing)
 	uint64_t offset = 0;
 
 	*listing = (struct listing){ .sink = { true, always_room, count_entry } };
-	g_assert_cmpint(fs_opendir(unit->thread, dir, &opened), ==, 0);
+	g_assert_cmpint(fs_opendir(unit->thread, dir, 0, &opened), ==, 0);
 	do {
 		before = listing->n_names;
 		g_assert_cmpint(

@@ -6,6 +6,7 @@
 #include "fs-unit.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -193,6 +194,100 @@ static void a_failed_create_leaves_no_lookup_behind(void)
 	fs_unit_stop(&unit);
 }
 
+static unsigned int count_names(struct fs_unit *unit)
+{
+	g_autoptr(GDir) dir = g_dir_open(unit->path, 0, NULL);
+	unsigned int n = 0;
+
+	while (g_dir_read_name(dir))
+		n++;
+	return n;
+}
+
+static void make_all_in_vain(struct fs_unit *unit)
+{
+	const struct fs_caller root = { 0 };
+	struct fs_opened opened;
+	struct fs_entry e;
+
+	for (int i = 0; i < 3; i++) {
+		g_assert_cmpint(fs_mkdir(unit->thread, &root, FS_ROOT_ID, "d", 0755, &e), ==,
+				-ENFILE);
+		g_assert_cmpint(
+			fs_mknod(unit->thread, &root, FS_ROOT_ID, "n", S_IFIFO | 0600, 0, &e), ==,
+			-ENFILE);
+		g_assert_cmpint(fs_symlink(unit->thread, &root, FS_ROOT_ID, "s", "x", &e), ==,
+				-ENFILE);
+		g_assert_cmpint(create(unit, "c", O_RDWR | O_CREAT, &e, &opened), ==, -ENFILE);
+		g_assert_cmpint(
+			fs_tmpfile(unit->thread, &root, FS_ROOT_ID, 0600, O_RDWR, &e, &opened), ==,
+			-ENFILE);
+	}
+}
+
+static void at_the_limit_of_nodes_nothing_is_made(void)
+{
+	struct fs_options options = fs_unit_options();
+	struct fs_opened opened;
+	struct fs_entry entry;
+	struct fs_unit unit;
+	uint64_t nodeid;
+
+	options.max_inodes = 2; /* the root and one more */
+	fs_unit_start_with(&unit, NULL, &options);
+	fs_unit_write(&unit, "a", "");
+	nodeid = fs_unit_lookup(&unit, "a");
+	make_all_in_vain(&unit);
+	g_assert_cmpuint(count_names(&unit), ==, 1);
+	/* Another name takes no room. */
+	g_assert_cmpint(fs_link(unit.thread, nodeid, FS_ROOT_ID, "link", &entry), ==, 0);
+	g_assert_cmpuint(count_names(&unit), ==, 2);
+	fs_forget(unit.fs, nodeid, 2);
+	g_assert_cmpint(create(&unit, "c", O_RDWR | O_CREAT, &entry, &opened), ==, 0);
+	fs_unit_stop(&unit);
+}
+
+static void at_the_limit_of_open_files_no_file_is_made(void)
+{
+	struct fs_options options = fs_unit_options();
+	struct fs_opened opened;
+	struct fs_entry entry;
+	struct fs_unit unit;
+	uint64_t fh;
+
+	options.max_handles = 1;
+	fs_unit_start_with(&unit, NULL, &options);
+	fs_unit_write(&unit, "a", "");
+	fh = fs_unit_open(&unit, "a", O_RDONLY);
+	for (int i = 0; i < 3; i++)
+		g_assert_cmpint(create(&unit, "c", O_RDWR | O_CREAT, &entry, &opened), ==, -ENFILE);
+	g_assert_cmpuint(count_names(&unit), ==, 1);
+	g_assert_cmpint(fs_mkdir(IN_ROOT, "d", 0755, &entry), ==, 0);
+	g_assert_cmpint(fs_release(unit.thread, fh), ==, 0);
+	g_assert_cmpint(create(&unit, "c", O_RDWR | O_CREAT, &entry, &opened), ==, 0);
+	fs_unit_stop(&unit);
+}
+
+/* The process, not the budget, has no descriptors left. */
+static void what_finds_no_descriptor_is_not_left_behind(void)
+{
+	struct rlimit before, none;
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+	none = before;
+	none.rlim_cur = 0;
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+	g_assert_cmpint(fs_mkdir(IN_ROOT, "d", 0755, &entry), ==, -EMFILE);
+	g_assert_cmpint(fs_mknod(IN_ROOT, "n", S_IFIFO | 0600, 0, &entry), ==, -EMFILE);
+	g_assert_cmpint(fs_symlink(IN_ROOT, "s", "x", &entry), ==, -EMFILE);
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+	g_assert_cmpuint(count_names(&unit), ==, 0);
+	fs_unit_stop(&unit);
+}
+
 static void direct_io_reaches_the_host_only_where_it_is_allowed(void)
 {
 	for (int allowed = 0; allowed < 2; allowed++) {
@@ -267,6 +362,12 @@ int main(int argc, char **argv)
 			create_opens_nothing_but_regular_files);
 	g_test_add_func("/fs-create/a failed create leaves no lookup behind",
 			a_failed_create_leaves_no_lookup_behind);
+	g_test_add_func("/fs-create/at the limit of nodes nothing is made",
+			at_the_limit_of_nodes_nothing_is_made);
+	g_test_add_func("/fs-create/at the limit of open files no file is made",
+			at_the_limit_of_open_files_no_file_is_made);
+	g_test_add_func("/fs-create/what finds no descriptor is not left behind",
+			what_finds_no_descriptor_is_not_left_behind);
 	g_test_add_func("/fs-create/direct I/O reaches the host only where it is allowed",
 			direct_io_reaches_the_host_only_where_it_is_allowed);
 	g_test_add_func("/fs-create/the umask of the caller counts and does not stay",

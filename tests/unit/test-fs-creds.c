@@ -47,11 +47,6 @@ static void assert_unchanged(const char *before)
 	g_assert_cmpstr(now, ==, before);
 }
 
-static void agree_on_groups(struct fs_unit *unit, bool sent)
-{
-	fs_reset(unit->fs, &(struct fs_negotiated){ .groups_sent = sent });
-}
-
 static void what_a_user_makes_belongs_to_it(void)
 {
 	const struct fs_caller caller = { .uid = UID, .gid = GID };
@@ -110,13 +105,15 @@ static void a_whiteout_belongs_to_who_left_it(void)
 	fs_unit_stop(&unit);
 }
 
-static void without_groups_the_guest_is_trusted_and_with_them_the_host_checks(void)
+/* It knows the groups, ACLs and capabilities of its caller. The kernel here knows the ids. */
+static void where_a_user_may_create_is_decided_by_the_guest(void)
 {
 	const struct fs_caller plain = { .uid = UID, .gid = GID };
 	const struct fs_caller grouped = {
 		.uid = UID, .gid = GID, .has_group = true, .group = GROUP
 	};
 	g_autofree char *before = thread_status();
+	struct fs_opened opened;
 	struct fs_entry entry;
 	struct fs_unit unit;
 	uint64_t dir;
@@ -125,17 +122,24 @@ static void without_groups_the_guest_is_trusted_and_with_them_the_host_checks(vo
 	g_assert_cmpint(mkdirat(unit.dir_fd, "dir", 0), ==, 0);
 	g_assert_cmpint(fchownat(unit.dir_fd, "dir", 0, GROUP, 0), ==, 0);
 	g_assert_cmpint(fchmodat(unit.dir_fd, "dir", 02770, 0), ==, 0);
-	agree_on_groups(&unit, false);
 	dir = fs_unit_lookup(&unit, "dir");
 	g_assert_cmpint(fs_mkdir(unit.thread, &plain, dir, "a", 0755, &entry), ==, 0);
-	g_assert_cmpuint(entry.attr.stx.stx_gid, ==, GROUP);
-	agree_on_groups(&unit, true);
-	dir = fs_unit_lookup(&unit, "dir");
-	g_assert_cmpint(fs_mkdir(unit.thread, &plain, dir, "b", 0755, &entry), ==, -EACCES);
-	assert_unchanged(before);
-	g_assert_cmpint(fs_mkdir(unit.thread, &grouped, dir, "b", 0755, &entry), ==, 0);
-	g_assert_cmpuint(entry.attr.stx.stx_gid, ==, GROUP);
 	g_assert_cmpuint(entry.attr.stx.stx_uid, ==, UID);
+	g_assert_cmpuint(entry.attr.stx.stx_gid, ==, GROUP);
+	g_assert_cmpint(fs_symlink(unit.thread, &plain, dir, "b", "x", &entry), ==, 0);
+	g_assert_cmpint(fs_mknod(unit.thread, &plain, dir, "c", S_IFIFO | 0600, 0, &entry), ==, 0);
+	g_assert_cmpint(fs_tmpfile(unit.thread, &plain, dir, 0600, O_RDWR, &entry, &opened), ==, 0);
+	g_assert_cmpuint(entry.attr.stx.stx_uid, ==, UID);
+	/* Only a member of the group may make such a file. */
+	g_assert_cmpint(
+		fs_create(unit.thread, &plain, dir, "d", 02775, O_RDWR, false, &entry, &opened), ==,
+		0);
+	g_assert_cmpuint(entry.attr.stx.stx_mode & 07777, ==, 0775);
+	g_assert_cmpint(
+		fs_create(unit.thread, &grouped, dir, "e", 02775, O_RDWR, false, &entry, &opened),
+		==, 0);
+	g_assert_cmpuint(entry.attr.stx.stx_mode & 07777, ==, 02775);
+	g_assert_cmpuint(entry.attr.stx.stx_gid, ==, GROUP);
 	assert_unchanged(before);
 	fs_unit_stop(&unit);
 }
@@ -158,10 +162,9 @@ static void failures_leave_nothing_on_the_thread(void)
 
 	fs_unit_start(&unit);
 	fs_unit_write(&unit, "a", "");
-	for (size_t i = 0; i < 2 * G_N_ELEMENTS(callers); i++) {
-		const struct fs_caller *caller = &callers[i / 2];
+	for (size_t i = 0; i < G_N_ELEMENTS(callers); i++) {
+		const struct fs_caller *caller = &callers[i];
 
-		agree_on_groups(&unit, i % 2);
 		g_assert_cmpint(fs_mkdir(unit.thread, caller, FS_ROOT_ID, "a", 0755, &entry), <, 0);
 		g_assert_cmpint(fs_symlink(unit.thread, caller, FS_ROOT_ID, "a", "x", &entry), <,
 				0);
@@ -222,11 +225,108 @@ static void a_write_drops_set_id_bits_when_the_writer_may_not_keep_them(void)
 	g_assert_cmpuint(mode_of(&unit, "a"), ==, 06755);
 	g_assert_cmpint(write_one(&unit, fh, true), ==, 1);
 	g_assert_cmpuint(mode_of(&unit, "a"), ==, 0755);
-	/* Without group execution the bit is another thing and stays. */
-	make_set_id(&unit, 06745);
-	g_assert_cmpint(write_one(&unit, fh, true), ==, 1);
-	g_assert_cmpuint(mode_of(&unit, "a"), ==, 02745);
 	assert_unchanged(before);
+	fs_unit_stop(&unit);
+}
+
+/* Without group execution the bit marks a file for mandatory locking. */
+static void a_file_that_its_group_may_not_execute_stays_set_group_id(void)
+{
+	static const gid_t groups[] = { 0, GROUP };
+	g_autofree char *before = thread_status();
+	struct fs_setattr set = { .fh = FS_NO_FH, .set_size = true, .kill_suidgid = true };
+	struct fs_opened opened;
+	struct fs_attr attr;
+	struct fs_unit unit;
+	struct fs_range range = { .length = 1, .kill_suidgid = true };
+	uint64_t nodeid;
+
+	fs_unit_start(&unit);
+	for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+		fs_unit_write(&unit, "a", "text");
+		g_assert_cmpint(fchownat(unit.dir_fd, "a", 0, groups[i], 0), ==, 0);
+		make_set_id(&unit, 06745);
+		range.fh = fs_unit_open(&unit, "a", O_WRONLY);
+		g_assert_cmpint(write_one(&unit, range.fh, true), ==, 1);
+		g_assert_cmpuint(mode_of(&unit, "a"), ==, 02745);
+		make_set_id(&unit, 06745);
+		g_assert_cmpint(fs_fallocate(unit.thread, &range), ==, 0);
+		g_assert_cmpuint(mode_of(&unit, "a"), ==, 02745);
+		make_set_id(&unit, 06745);
+		nodeid = fs_unit_lookup(&unit, "a");
+		g_assert_cmpint(fs_setattr(unit.thread, nodeid, &set, &attr), ==, 0);
+		g_assert_cmpuint(attr.stx.stx_mode & 07777, ==, 02745);
+		make_set_id(&unit, 06745);
+		g_assert_cmpint(fs_open(unit.thread, nodeid, O_WRONLY | O_TRUNC, true, &opened), ==,
+				0);
+		g_assert_cmpuint(mode_of(&unit, "a"), ==, 02745);
+		assert_unchanged(before);
+	}
+	fs_unit_stop(&unit);
+}
+
+static void ranges_and_copies_drop_set_id_bits_likewise(void)
+{
+	g_autofree char *before = thread_status();
+	struct fs_range range = { .length = 10 };
+	struct fs_copy copy = { .length = 2 };
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "from", "from");
+	make_set_id(&unit, 06755);
+	copy.fh_in = fs_unit_open(&unit, "from", O_RDONLY);
+	copy.fh_out = range.fh = fs_unit_open(&unit, "a", O_WRONLY);
+	for (int kill = 0; kill < 2; kill++) {
+		const uint32_t after = kill ? 0755 : 06755;
+
+		make_set_id(&unit, 06755);
+		range.kill_suidgid = copy.kill_suidgid = kill;
+		g_assert_cmpint(fs_fallocate(unit.thread, &range), ==, 0);
+		g_assert_cmpuint(mode_of(&unit, "a"), ==, after);
+		make_set_id(&unit, 06755);
+		g_assert_cmpint(fs_copy_file_range(unit.thread, &copy), ==, 2);
+		g_assert_cmpuint(mode_of(&unit, "a"), ==, after);
+	}
+	assert_unchanged(before);
+	fs_unit_stop(&unit);
+}
+
+static bool ctime_moves(struct fs_unit *unit, const struct fs_setattr *set)
+{
+	uint64_t nodeid = fs_unit_lookup(unit, "a");
+	struct stat before;
+	struct fs_attr attr;
+
+	g_assert_cmpint(fstatat(unit->dir_fd, "a", &before, 0), ==, 0);
+	/* The clock of time stamps is coarse. */
+	for (int i = 0; i < 1000; i++) {
+		g_assert_cmpint(fs_setattr(unit->thread, nodeid, set, &attr), ==, 0);
+		if (attr.stx.stx_ctime.tv_sec != before.st_ctim.tv_sec ||
+		    attr.stx.stx_ctime.tv_nsec != (uint32_t)before.st_ctim.tv_nsec)
+			return true;
+		g_usleep(1000);
+	}
+	return false;
+}
+
+static void a_chown_without_ids_drops_set_id_bits_and_moves_the_time_of_change(void)
+{
+	struct fs_setattr set = { .fh = FS_NO_FH, .touch = true };
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	make_set_id(&unit, 0755);
+	g_assert_true(ctime_moves(&unit, &set));
+	/* The guest has had its say about them. */
+	make_set_id(&unit, 06755);
+	g_assert_cmpint(
+		fs_setattr(unit.thread, fs_unit_lookup(&unit, "a"), &set, &(struct fs_attr){ 0 }),
+		==, 0);
+	g_assert_cmpuint(mode_of(&unit, "a"), ==, 06755);
+	set.kill_suidgid = true;
+	g_assert_true(ctime_moves(&unit, &set));
+	g_assert_cmpuint(mode_of(&unit, "a"), ==, 0755);
 	fs_unit_stop(&unit);
 }
 
@@ -425,14 +525,20 @@ int main(int argc, char **argv)
 			what_a_user_makes_belongs_to_it);
 	g_test_add_func("/fs-creds/a whiteout belongs to who left it",
 			a_whiteout_belongs_to_who_left_it);
-	g_test_add_func(
-		"/fs-creds/without groups the guest is trusted and with them the host checks",
-		without_groups_the_guest_is_trusted_and_with_them_the_host_checks);
+	g_test_add_func("/fs-creds/where a user may create is decided by the guest",
+			where_a_user_may_create_is_decided_by_the_guest);
 	g_test_add_func("/fs-creds/failures leave nothing on the thread",
 			failures_leave_nothing_on_the_thread);
 	g_test_add_func("/fs-creds/ids that cannot be are EPERM", ids_that_cannot_be_are_eperm);
 	g_test_add_func("/fs-creds/a write drops set-id bits when the writer may not keep them",
 			a_write_drops_set_id_bits_when_the_writer_may_not_keep_them);
+	g_test_add_func("/fs-creds/a file that its group may not execute stays set-group-ID",
+			a_file_that_its_group_may_not_execute_stays_set_group_id);
+	g_test_add_func("/fs-creds/ranges and copies drop set-id bits likewise",
+			ranges_and_copies_drop_set_id_bits_likewise);
+	g_test_add_func(
+		"/fs-creds/a chown without ids drops set-id bits and moves the time of change",
+		a_chown_without_ids_drops_set_id_bits_and_moves_the_time_of_change);
 	g_test_add_func("/fs-creds/truncation drops set-id bits likewise",
 			truncation_drops_set_id_bits_likewise);
 	g_test_add_func("/fs-creds/a new owner is set on files and on links themselves",

@@ -96,7 +96,7 @@ static uint64_t open_root(struct fs_unit *unit)
 {
 	struct fs_opened opened;
 
-	g_assert_cmpint(fs_opendir(unit->thread, FS_ROOT_ID, &opened), ==, 0);
+	g_assert_cmpint(fs_opendir(unit->thread, FS_ROOT_ID, 0, &opened), ==, 0);
 	return opened.fh;
 }
 
@@ -255,7 +255,8 @@ static void offsets_and_handles_that_cannot_be_are_refused(void)
 	lister.next = 0;
 	g_assert_cmpint(list_some(&unit, file, &lister, 4096), ==, -EBADF);
 	g_assert_cmpint(list_some(&unit, FS_NO_FH, &lister, 4096), ==, -EBADF);
-	g_assert_cmpint(fs_opendir(unit.thread, fs_unit_lookup(&unit, "a"), &opened), ==, -ENOTDIR);
+	g_assert_cmpint(fs_opendir(unit.thread, fs_unit_lookup(&unit, "a"), 0, &opened), ==,
+			-ENOTDIR);
 	g_assert_cmpint(fs_fsyncdir(unit.thread, fh, false), ==, 0);
 	g_assert_cmpint(fs_releasedir(unit.thread, fh), ==, 0);
 	g_assert_cmpint(list_some(&unit, fh, &lister, 4096), ==, -EBADF);
@@ -279,7 +280,7 @@ static void the_cache_mode_decides_what_a_guest_may_keep(void)
 
 		options.cache = (enum fs_cache)mode;
 		fs_unit_start_with(&unit, NULL, &options);
-		g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, &opened), ==, 0);
+		g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, 0, &opened), ==, 0);
 		g_assert_cmpint(opened.cache_dir, ==, keep[mode]);
 		g_assert_cmpint(opened.keep_cache, ==, keep[mode]);
 		g_assert_false(opened.direct_io);

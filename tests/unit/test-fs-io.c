@@ -210,6 +210,16 @@ static void writes_that_cannot_be_are_refused(void)
 	fs_unit_stop(&unit);
 }
 
+static int allocate(struct fs_unit *unit, uint64_t fh, uint32_t mode, uint64_t offset,
+		    uint64_t length)
+{
+	const struct fs_range range = {
+		.fh = fh, .mode = mode, .offset = offset, .length = length
+	};
+
+	return fs_fallocate(unit->thread, &range);
+}
+
 static void holes_are_made_and_found(void)
 {
 	struct fs_unit unit;
@@ -218,7 +228,7 @@ static void holes_are_made_and_found(void)
 	fs_unit_start(&unit);
 	fs_unit_write(&unit, "a", "");
 	fh = fs_unit_open(&unit, "a", O_RDWR);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, 0, 0, 1u << 20), ==, 0);
+	g_assert_cmpint(allocate(&unit, fh, 0, 0, 1u << 20), ==, 0);
 	g_assert_cmpint(fs_lseek(unit.thread, fh, 0, SEEK_END), ==, 1u << 20);
 	g_assert_cmpint(write_at(&unit, (struct fs_write){ .fh = fh, .offset = 1u << 22 }, "x"), ==,
 			1);
@@ -226,12 +236,12 @@ static void holes_are_made_and_found(void)
 	g_assert_cmpint(fs_lseek(unit.thread, fh, 1u << 23, SEEK_DATA), ==, -ENXIO);
 	g_assert_cmpint(fs_lseek(unit.thread, fh, 0, 5), ==, -EINVAL);
 	g_assert_cmpint(fs_lseek(unit.thread, fh, UINT64_MAX, SEEK_DATA), ==, -ENXIO);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				     1u << 22, 4096),
-			==, 0);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, 0, UINT64_MAX, 1), ==, -EINVAL);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, 0, 0, UINT64_MAX), ==, -EINVAL);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, UINT32_MAX, 0, 1), ==, -EINVAL);
+	g_assert_cmpint(
+		allocate(&unit, fh, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1u << 22, 4096), ==,
+		0);
+	g_assert_cmpint(allocate(&unit, fh, 0, UINT64_MAX, 1), ==, -EINVAL);
+	g_assert_cmpint(allocate(&unit, fh, 0, 0, UINT64_MAX), ==, -EINVAL);
+	g_assert_cmpint(allocate(&unit, fh, UINT32_MAX, 0, 1), ==, -EINVAL);
 	fs_unit_stop(&unit);
 }
 

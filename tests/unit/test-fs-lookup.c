@@ -149,7 +149,7 @@ static void a_reset_forgets_all_but_the_root(void)
 	fs_unit_write(&unit, "a", "text");
 	nodeid = fs_unit_lookup(&unit, "a");
 	fh = fs_unit_open(&unit, "a", 0);
-	g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, &opened), ==, 0);
+	g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, 0, &opened), ==, 0);
 	fs_reset(unit.fs, &negotiated);
 	g_assert_cmpint(getattr(&unit, nodeid), ==, -ESTALE);
 	g_assert_cmpint(fs_release(unit.thread, fh), ==, -EBADF);

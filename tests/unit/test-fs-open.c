@@ -6,6 +6,9 @@
 #include "fs-unit.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <sys/syscall.h>
 
 static int open_name(struct fs_unit *unit, const char *name, uint32_t flags,
 		     struct fs_opened *opened)
@@ -39,7 +42,7 @@ static void special_files_and_links_are_never_opened(void)
 	g_assert_cmpint(open_name(&unit, "link", O_RDONLY, &opened), ==, -ELOOP);
 	g_assert_cmpint(fs_open(unit.thread, FS_ROOT_ID, O_RDONLY, false, &opened), ==, -EISDIR);
 	g_assert_cmpint(fs_open(unit.thread, 99, O_RDONLY, false, &opened), ==, -ESTALE);
-	g_assert_cmpint(fs_opendir(unit.thread, fs_unit_lookup(&unit, "fifo"), &opened), ==,
+	g_assert_cmpint(fs_opendir(unit.thread, fs_unit_lookup(&unit, "fifo"), 0, &opened), ==,
 			-ENOTDIR);
 	fs_unit_stop(&unit);
 }
@@ -47,7 +50,7 @@ static void special_files_and_links_are_never_opened(void)
 static void flags_that_do_not_concern_an_existing_file_stay_here(void)
 {
 	const uint32_t all = ~(GUEST_O_ACCMODE | GUEST_O_TRUNC);
-	const int wanted = O_RDWR | O_SYNC;
+	const int wanted = O_RDWR | O_SYNC | O_NOATIME;
 	struct fs_opened opened;
 	struct fs_unit unit;
 
@@ -56,7 +59,94 @@ static void flags_that_do_not_concern_an_existing_file_stay_here(void)
 	g_assert_cmpint(open_name(&unit, "a", all | O_RDWR, &opened), ==, 0);
 	/* O_LARGEFILE is the kernel's own. */
 	g_assert_cmphex(host_flags(&unit, opened.fh) & ~0100000, ==, wanted);
-	g_assert_cmpint(open_name(&unit, "a", 3, &opened), ==, -EINVAL);
+	fs_unit_stop(&unit);
+}
+
+/* As with a local file: for ioctl(2), and with the rights to read and to write. */
+static void the_access_mode_3_neither_reads_nor_writes(void)
+{
+	struct fs_ioctl call = { .command = FS_IOC_GETFLAGS };
+	char x;
+	const struct iovec byte = { &x, 1 };
+	struct fs_options options = fs_unit_options();
+	struct fs_opened opened;
+	struct fs_attr attr;
+	struct fs_entry entry;
+	struct fs_unit unit;
+	uint32_t flags;
+	uint64_t nodeid;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	nodeid = fs_unit_lookup(&unit, "a");
+	g_assert_cmpint(fs_open(unit.thread, nodeid, 3, false, &opened), ==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & O_ACCMODE, ==, 3);
+	g_assert_cmpint(fs_read(unit.thread, opened.fh, 0, &byte, 1), ==, -EBADF);
+	g_assert_cmpint(fs_write(unit.thread, &(struct fs_write){ .fh = opened.fh }, &byte, 1), ==,
+			-EBADF);
+	g_assert_cmpint(fs_getattr(unit.thread, nodeid, opened.fh, &attr), ==, 0);
+	call.fh = opened.fh;
+	call.out = &flags;
+	call.out_size = sizeof(flags);
+	/* Some file systems have no flags; it is they who say so. */
+	g_assert_cmpint(fs_ioctl(unit.thread, &(struct fs_caller){ 0 }, nodeid, &call), !=, -EBADF);
+	g_assert_cmpint(fs_create(unit.thread, &(struct fs_caller){ 0 }, FS_ROOT_ID, "b", 0600, 3,
+				  false, &entry, &opened),
+			==, 0);
+	fs_unit_stop(&unit);
+	options.readonly = true;
+	fs_unit_start_with(&unit, NULL, &options);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(open_name(&unit, "a", 3, &opened), ==, -EROFS);
+	fs_unit_stop(&unit);
+}
+
+static gpointer open_files_of_others(gpointer arg)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	struct fs_unit *unit = arg;
+	struct fs_thread *thread = fs_unit_thread(unit);
+	struct fs_opened opened;
+
+	g_assert_cmpint(syscall(SYS_capset, &head, none), ==, 0);
+	g_assert_cmpint(fs_open(thread, fs_unit_lookup(unit, "a"), GUEST_O_NOATIME, false, &opened),
+			==, 0);
+	g_assert_cmphex(host_flags(unit, opened.fh) & O_NOATIME, ==, 0);
+	g_assert_cmpint(fs_opendir(thread, fs_unit_lookup(unit, "dir"), GUEST_O_NOATIME, &opened),
+			==, 0);
+	g_free(thread);
+	return NULL;
+}
+
+static void access_times_are_left_alone_where_that_is_asked_for_and_permitted(void)
+{
+	struct fs_opened opened;
+	struct handle_slot *slot;
+	struct fs_entry entry;
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "text");
+	g_assert_cmpint(fchownat(unit.dir_fd, "a", 1234, 1234, 0), ==, 0);
+	g_assert_cmpint(mkdirat(unit.dir_fd, "dir", 0755), ==, 0);
+	g_assert_cmpint(fchownat(unit.dir_fd, "dir", 1234, 1234, 0), ==, 0);
+	g_assert_cmpint(open_name(&unit, "a", 0, &opened), ==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & O_NOATIME, ==, 0);
+	g_assert_cmpint(open_name(&unit, "a", GUEST_O_NOATIME, &opened), ==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & O_NOATIME, ==, O_NOATIME);
+	g_assert_cmpint(fs_create(unit.thread, &(struct fs_caller){ .uid = 1234, .gid = 1234 },
+				  FS_ROOT_ID, "new", 0600, O_RDWR | GUEST_O_NOATIME, false, &entry,
+				  &opened),
+			==, 0);
+	g_assert_cmphex(host_flags(&unit, opened.fh) & O_NOATIME, ==, O_NOATIME);
+	g_assert_cmpint(
+		fs_opendir(unit.thread, fs_unit_lookup(&unit, "dir"), GUEST_O_NOATIME, &opened), ==,
+		0);
+	slot = htab_get(&unit.fs->handles, opened.fh, HANDLE_DIR);
+	g_assert_cmphex(fcntl(slot->fd, F_GETFL) & O_NOATIME, ==, O_NOATIME);
+	htab_put(&unit.fs->handles, slot);
+	g_thread_join(g_thread_new("other", open_files_of_others, &unit));
 	fs_unit_stop(&unit);
 }
 
@@ -87,7 +177,9 @@ static void a_read_only_share_opens_for_reading_only(void)
 	g_assert_cmpint(open_name(&unit, "a", O_RDWR, &opened), ==, -EROFS);
 	g_assert_cmpint(open_name(&unit, "a", O_RDONLY | O_TRUNC, &opened), ==, -EROFS);
 	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
-	g_assert_cmpint(fs_fallocate(unit.thread, opened.fh, 0, 0, 1), ==, -EROFS);
+	g_assert_cmpint(
+		fs_fallocate(unit.thread, &(struct fs_range){ .fh = opened.fh, .length = 1 }), ==,
+		-EROFS);
 	g_assert_cmpint(fs_write(unit.thread, &(struct fs_write){ .fh = opened.fh }, NULL, 0), ==,
 			-EROFS);
 	fs_unit_stop(&unit);
@@ -194,7 +286,7 @@ static void too_many_handles_are_enfile(void)
 	fs_unit_write(&unit, "a", "text");
 	fh = fs_unit_open(&unit, "a", O_RDONLY);
 	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, -ENFILE);
-	g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, &opened), ==, -ENFILE);
+	g_assert_cmpint(fs_opendir(unit.thread, FS_ROOT_ID, 0, &opened), ==, -ENFILE);
 	g_assert_cmpint(fs_release(unit.thread, fh), ==, 0);
 	g_assert_cmpint(open_name(&unit, "a", O_RDONLY, &opened), ==, 0);
 	fs_unit_stop(&unit);
@@ -207,6 +299,11 @@ int main(int argc, char **argv)
 			special_files_and_links_are_never_opened);
 	g_test_add_func("/fs-open/flags that do not concern an existing file stay here",
 			flags_that_do_not_concern_an_existing_file_stay_here);
+	g_test_add_func("/fs-open/the access mode 3 neither reads nor writes",
+			the_access_mode_3_neither_reads_nor_writes);
+	g_test_add_func(
+		"/fs-open/access times are left alone where that is asked for and permitted",
+		access_times_are_left_alone_where_that_is_asked_for_and_permitted);
 	g_test_add_func("/fs-open/truncation on open reaches the file",
 			truncation_on_open_reaches_the_file);
 	g_test_add_func("/fs-open/a read-only share opens for reading only",

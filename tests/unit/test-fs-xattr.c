@@ -168,7 +168,7 @@ static int set_acl(struct fs_unit *unit, uint64_t nodeid, const char *name, bool
 
 static void negotiate_acl(struct fs_unit *unit)
 {
-	fs_reset(unit->fs, &(struct fs_negotiated){ .groups_sent = true, .posix_acl = true });
+	fs_reset(unit->fs, &(struct fs_negotiated){ .posix_acl = true });
 }
 
 static void acls_are_there_only_for_guests_that_check_them(void)
@@ -336,7 +336,8 @@ static void a_renamed_capability_goes_with_each_change_of_the_file(void)
 	check_capability(&unit, false);
 	g_assert_cmpint(fs_setattr(unit.thread, file, &set_owner, &attr), ==, 0);
 	check_capability(&unit, false);
-	g_assert_cmpint(fs_fallocate(unit.thread, fh, 0, 0, 4096), ==, 0);
+	g_assert_cmpint(fs_fallocate(unit.thread, &(struct fs_range){ .fh = fh, .length = 4096 }),
+			==, 0);
 	check_capability(&unit, false);
 	g_assert_cmpint(fs_copy_file_range(unit.thread, &copy), ==, 10);
 	check_capability(&unit, false);
@@ -457,21 +458,6 @@ static void links_and_pipes_are_made_without_a_label_they_cannot_have(void)
 	fs_unit_stop(&unit);
 }
 
-static void a_labelled_file_needs_the_same_rights(void)
-{
-	const struct fs_caller caller = labelling("trusted.label");
-	struct fs_opened opened;
-	struct fs_entry entry;
-	struct fs_unit unit;
-
-	fs_unit_start(&unit);
-	fs_reset(unit.fs, &(struct fs_negotiated){ .groups_sent = true });
-	g_assert_cmpint(
-		fs_create(unit.thread, &caller, 1, "file", 0600, O_RDWR, false, &entry, &opened),
-		==, -EACCES);
-	fs_unit_stop(&unit);
-}
-
 int main(int argc, char **argv)
 {
 	(void)umask(0);
@@ -501,7 +487,5 @@ int main(int argc, char **argv)
 			what_cannot_have_its_label_is_not_made);
 	g_test_add_func("/fs-xattr/links and pipes are made without a label they cannot have",
 			links_and_pipes_are_made_without_a_label_they_cannot_have);
-	g_test_add_func("/fs-xattr/a labelled file needs the same rights",
-			a_labelled_file_needs_the_same_rights);
 	return g_test_run();
 }

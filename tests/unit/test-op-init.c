@@ -39,7 +39,6 @@ static void a_guest_of_today_gets_all_that_is_built(void)
 	g_assert_cmphex(out->flags, ==, GRANTED_LOW);
 	/* Groups of creations, no export support, id-mapped mounts. */
 	g_assert_cmphex(out->flags2, ==, 1 << 2 | 1 << 6 | 1 << 8);
-	g_assert_true(fake.negotiated.groups_sent);
 	g_assert_true(fake.negotiated.submounts);
 	unit_stop(&unit);
 }
@@ -53,7 +52,6 @@ static void nothing_is_granted_that_was_not_offered(void)
 		g_assert_cmphex(flags_of(unit_init(&unit, 46, offered)) & ~offered, ==, 0);
 	}
 	g_assert_cmphex(flags_of(unit_init(&unit, 46, 0)), ==, 0);
-	g_assert_false(fake.negotiated.groups_sent);
 	g_assert_false(fake.negotiated.submounts);
 	unit_stop(&unit);
 }
@@ -134,7 +132,6 @@ static void without_init_ext_the_second_word_does_not_count(void)
 	out = unit_init(&unit, 46, UNIT_ALL_FLAGS & ~(uint64_t)FUSE_INIT_EXT);
 	g_assert_cmphex(out->flags2, ==, 0);
 	g_assert_cmphex(out->flags, ==, GRANTED_LOW & ~FUSE_INIT_EXT);
-	g_assert_false(fake.negotiated.groups_sent);
 	unit_stop(&unit);
 }
 
@@ -318,7 +315,6 @@ static void a_second_init_starts_from_nothing(void)
 	before = fake.n_resets;
 	g_assert_nonnull(unit_init(&unit, 31, 0));
 	g_assert_cmpuint(fake.n_resets, ==, before + 1);
-	g_assert_false(fake.negotiated.groups_sent);
 	unit_stop(&unit);
 }
 

@@ -95,13 +95,16 @@ static void a_read_only_share_refuses_every_change(void)
 }
 
 /* A guest would take it for "this operation does not exist" until it is mounted anew. */
-static void enosys_from_the_host_is_not_passed_on(void)
+static void answers_that_mean_another_thing_in_the_guest_are_not_passed_on(void)
 {
 	const struct fuse_fsync_in in = { 0 };
 
 	unit_start_ready(&unit);
 	fake.result = -ENOSYS;
 	g_assert_cmpint(unit_call(&unit, FUSE_FSYNC, 1, &in, sizeof(in), NULL), ==, -EOPNOTSUPP);
+	/* The descriptors are the daemon's, not those of the guest's process. */
+	fake.result = -EMFILE;
+	g_assert_cmpint(unit_call(&unit, FUSE_FSYNC, 1, &in, sizeof(in), NULL), ==, -ENFILE);
 	unit_stop(&unit);
 }
 
@@ -386,8 +389,8 @@ int main(int argc, char **argv)
 			every_operation_with_too_few_bytes_is_refused_without_effect);
 	g_test_add_func("/ops/a read-only share refuses every change",
 			a_read_only_share_refuses_every_change);
-	g_test_add_func("/ops/ENOSYS from the host is not passed on",
-			enosys_from_the_host_is_not_passed_on);
+	g_test_add_func("/ops/answers that mean another thing in the guest are not passed on",
+			answers_that_mean_another_thing_in_the_guest_are_not_passed_on);
 	g_test_add_func("/ops/a damaged message is EIO where that can be told",
 			a_damaged_message_is_eio_where_that_can_be_told);
 	g_test_add_func("/ops/FORGET gives counts back without a reply",

@@ -163,11 +163,18 @@ static void timeouts_are_seconds_with_fractions(void)
 	g_assert_cmpuint(o.entry_timeout.ns, ==, 0);
 	g_assert_cmpuint(o.negative_timeout.ns, ==, UINT64_C(3000000000));
 	options_deinit(&o);
-	g_assert_cmpint(parse(&o, USUAL " -o timeout=2.5,writeback --allow-mmap"), ==, OPTIONS_RUN);
+	g_assert_cmpint(parse(&o, USUAL " -o timeout=2.5,writeback --preserve-noatime"), ==,
+			OPTIONS_RUN);
 	g_assert_cmpuint(o.attr_timeout.ns, ==, UINT64_C(2500000000));
 	g_assert_cmpuint(o.entry_timeout.ns, ==, UINT64_C(2500000000));
 	g_assert_false(o.negative_timeout.set);
 	g_assert_true(o.writeback && o.allow_mmap);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --no-allow-mmap"), ==, OPTIONS_RUN);
+	g_assert_false(o.allow_mmap);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --no-allow-mmap --allow-mmap"), ==, OPTIONS_RUN);
+	g_assert_true(o.allow_mmap);
 	options_deinit(&o);
 }
 
