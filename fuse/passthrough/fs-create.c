@@ -357,24 +357,25 @@ static int add_created(struct fs *fs, const struct created *new, struct fs_entry
 }
 
 /* A new file or nothing: -EEXIST. */
-static int create_new(struct fs_thread *thread, const struct fs_caller *caller, struct created *new,
-		      const struct make_file *how, struct fs_entry *ret_entry,
-		      struct fs_opened *ret_opened)
+static int create_new(struct fs_thread *thread, const struct fs_caller *caller,
+		      const struct created *what, const struct make_file *how,
+		      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
 {
 	cleanup_room struct fs_room room = { 0 };
+	struct created new = *what;
 	unsigned int n_tries = 0;
 	int r = fs_room_take(thread->fs, true, &room);
 
 	if (r < 0)
 		return r;
 	do {
-		r = make_new_file(thread, caller, new->dir->slot->fd, new->name, how);
+		r = make_new_file(thread, caller, new.dir->slot->fd, new.name, how);
 	} while (r < 0 && fs_try_again(thread->fs, r, &n_tries));
 	if (r < 0)
 		return r;
-	new->fd = r;
-	new->room = &room;
-	return add_created(thread->fs, new, ret_entry, ret_opened);
+	new.fd = r;
+	new.room = &room;
+	return add_created(thread->fs, &new, ret_entry, ret_opened);
 }
 
 int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t parent,
@@ -382,7 +383,7 @@ int fs_create(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 	      struct fs_entry *ret_entry, struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
-	struct created new = { .dir = &dir, .name = name, .flags = flags };
+	const struct created new = { .dir = &dir, .name = name, .flags = flags };
 	struct make_file how = { .mode = mode };
 	struct fs *fs = thread->fs;
 	int r = may_create(thread, &dir, name);

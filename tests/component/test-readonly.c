@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -118,6 +120,126 @@ static void test_reading(void)
 	fixture_stop(f);
 }
 
+static bool is_listed(const uint32_t *list, size_t n, uint32_t opcode)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == opcode)
+			return true;
+	return false;
+}
+
+/* Every opcode there is, with arguments that mean nothing: which are refused for this reason? */
+static void test_opcodes(void)
+{
+	static const char *const args[] = { "--readonly", "--xattr", NULL };
+	static const uint32_t changing[] = {
+		FUSE_SETATTR,	      FUSE_SYMLINK, FUSE_MKNOD,
+		FUSE_MKDIR,	      FUSE_UNLINK,  FUSE_RMDIR,
+		FUSE_RENAME,	      FUSE_LINK,    FUSE_WRITE,
+		FUSE_CREATE,	      FUSE_RENAME2, FUSE_FALLOCATE,
+		FUSE_COPY_FILE_RANGE, FUSE_TMPFILE, FUSE_SETXATTR,
+		FUSE_REMOVEXATTR,     53, /* COPY_FILE_RANGE_64 */
+	};
+	/* Without a reply, or the end of the session. */
+	static const uint32_t left_out[] = { FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_INTERRUPT,
+					     FUSE_INIT, FUSE_DESTROY };
+	struct fixture_config config = { .populate = populate, .args = args };
+	struct fixture *f = fixture_start(&config);
+	static const char zeros[128];
+	struct raw raw;
+
+	raw_init(&raw, f, 1);
+	for (uint32_t opcode = 1; opcode < 64; opcode++) {
+		bool refused = is_listed(changing, G_N_ELEMENTS(changing), opcode);
+		size_t n;
+		int r;
+
+		if (is_listed(left_out, G_N_ELEMENTS(left_out), opcode))
+			continue;
+		n = raw_fill(&raw, opcode, FUSE_ROOT_ID, zeros, sizeof(zeros));
+		r = raw_request(&raw, n, 4096);
+		g_test_message("opcode %u: %d", opcode, r);
+		g_assert_cmpint(r == -EROFS, ==, refused);
+	}
+	fixture_stop(f);
+}
+
+static void test_ioctls(void)
+{
+	static const uint32_t changing[] = { FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR,
+					     FS_IOC_ENABLE_VERITY };
+	struct fixture *f = start();
+	uint64_t file = fuse_node(&f->client, "file");
+	struct fuse_open_out open;
+	static const char zeros[128];
+	char out[128];
+	int32_t result;
+
+	g_assert_cmpint(fuse_open(&f->client, file, 3, &open), ==, -EROFS);
+	g_assert_cmpint(fuse_open(&f->client, file, O_RDONLY, &open), ==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(changing); i++)
+		g_assert_cmpint(fuse_ioctl(&f->client, file, open.fh, changing[i], zeros,
+					   sizeof(zeros), out, 0, false, &result),
+				==, -EROFS);
+	fixture_stop(f);
+}
+
+static void test_locks(void)
+{
+	static const char *const args[] = { "--readonly", "--posix-lock", "--flock", NULL };
+	struct fixture_config config = { .populate = populate, .args = args };
+	struct fixture *f = fixture_start(&config);
+	uint64_t file = fuse_node(&f->client, "file");
+	struct fuse_lk_in lock = { .owner = 1, .lk = { .end = INT64_MAX, .type = F_RDLCK } };
+	struct fuse_open_out open;
+
+	g_assert_cmpint(fuse_open(&f->client, file, O_RDONLY, &open), ==, 0);
+	lock.fh = open.fh;
+	g_assert_cmpint(fuse_lock(&f->client, FUSE_SETLK, file, &lock, NULL), ==, 0);
+	lock.lk_flags = FUSE_LK_FLOCK;
+	lock.lk.type = F_WRLCK;
+	g_assert_cmpint(fuse_lock(&f->client, FUSE_SETLK, file, &lock, NULL), ==, 0);
+	fixture_stop(f);
+}
+
+static void make_old(const char *path)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 2000 } };
+
+	g_assert_cmpint(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), ==, 0);
+}
+
+static void populate_old(const struct share *share)
+{
+	populate(share);
+	make_old(share_path(share, "file"));
+	make_old(share_path(share, "dir"));
+}
+
+static void test_access_times(void)
+{
+	static const char *const sandboxes[] = { "namespace", "chroot", "none" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
+		const char *args[] = { "--readonly", "--sandbox", sandboxes[i], NULL };
+		struct fixture_config config = { .populate = populate_old, .args = args };
+		struct fixture *f = fixture_start(&config);
+		uint64_t file = fuse_node(&f->client, "file"), dir = fuse_node(&f->client, "dir");
+		struct fuse_open_out open;
+		uint8_t bytes[4096];
+
+		g_assert_cmpint(fuse_open(&f->client, file, O_RDONLY, &open), ==, 0);
+		g_assert_cmpint(fuse_read(&f->client, file, open.fh, 0, 4, bytes), ==, 4);
+		g_assert_cmpint(fuse_opendir(&f->client, dir, 0, &open), ==, 0);
+		g_assert_cmpint(
+			fuse_readdir(&f->client, dir, open.fh, 0, sizeof(bytes), bytes, false), >,
+			0);
+		g_assert_cmpint(share_lstat(&f->share, "file").st_atime, ==, 1000);
+		g_assert_cmpint(share_lstat(&f->share, "dir").st_atime, ==, 1000);
+		fixture_stop(f);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -126,5 +248,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/readonly/attributes-stay", test_attributes);
 	g_test_add_func("/readonly/xattrs-stay", test_xattrs);
 	g_test_add_func("/readonly/reading-works", test_reading);
+	g_test_add_func("/readonly/every-opcode-that-changes-is-refused", test_opcodes);
+	g_test_add_func("/readonly/flags-and-verity-stay", test_ioctls);
+	g_test_add_func("/readonly/locks-are-allowed", test_locks);
+	g_test_add_func("/readonly/access-times-stay", test_access_times);
 	return g_test_run();
 }

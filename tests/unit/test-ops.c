@@ -84,6 +84,14 @@ static void a_read_only_share_refuses_every_change(void)
 	const struct fuse_session_options options = { .readonly = true, .xattr = true };
 	const struct fuse_open_in in = { .flags = O_RDONLY };
 
+	/* The list has all that the table says of it, and nothing else. */
+	for (uint32_t op = 0; op < 64; op++) {
+		bool listed = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
+			listed = listed || changing[i] == op;
+		g_assert_cmpint(ops_find(op) && ops_find(op)->flags & OP_MODIFIES, ==, listed);
+	}
 	unit_start(&unit, &options);
 	g_assert_nonnull(unit_init(&unit, 46, UNIT_ALL_FLAGS));
 	for (size_t i = 0; i < ARRAY_SIZE(changing); i++)
