@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -220,7 +221,10 @@ static void test_access_times(void)
 {
 	static const char *const sandboxes[] = { "namespace", "chroot", "none" };
 
-	for (size_t i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
+	/* A sanitizer's runtime gets along with none of them. */
+	const size_t first = getenv("TEST_DAEMON_ARGS") ? 2 : 0;
+
+	for (size_t i = first; i < G_N_ELEMENTS(sandboxes); i++) {
 		const char *args[] = { "--readonly", "--sandbox", sandboxes[i], NULL };
 		struct fixture_config config = { .populate = populate_old, .args = args };
 		struct fixture *f = fixture_start(&config);
