@@ -28,17 +28,6 @@ struct host_dirent {
 #define REPLY_EXTRA	 8u
 #define REPLY_EXTRA_PLUS 136u
 
-static int open_dir(const struct fs *fs, int path_fd)
-{
-	const int flags = O_RDONLY | O_DIRECTORY;
-	int fd = -EPERM;
-
-	/* As for files: no new access times on a read-only share where we may avoid them. */
-	if (fs->readonly)
-		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_NOATIME);
-	return fd == -EPERM ? fd_reopen(fs->proc_self_fd, path_fd, flags) : fd;
-}
-
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_opened)
 {
 	cleanup_node struct node_ref node = node_of(thread, nodeid);
@@ -54,7 +43,7 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, struct fs_opened *ret_
 		return -ENOTDIR;
 	fs_may_block_on(thread, node.slot->backing);
 	do {
-		r = open_dir(fs, node.slot->fd);
+		r = fs_open_quietly(fs, node.slot->fd, O_RDONLY | O_DIRECTORY);
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0)
 		return r;
@@ -204,12 +193,14 @@ static int read_locked(struct dir_run *run, uint64_t offset)
 int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
 	       uint32_t size, struct fs_dir_sink *sink)
 {
-	cleanup_file struct file_ref dir = file_get(thread->fs, fh, HANDLE_DIR);
+	cleanup_file struct file_ref dir = file_of(thread, fh, HANDLE_DIR, 0);
 	/* Names are looked up through the handle's descriptor. */
 	cleanup_node struct node_ref node = node_pin(thread->fs, nodeid);
 	struct dir_run run;
 
-	if (!dir.slot || dir.slot->nodeid != nodeid)
+	if (!dir.slot)
+		return dir.error;
+	if (dir.slot->nodeid != nodeid)
 		return -EBADF;
 	if (!node.slot)
 		return node.error;

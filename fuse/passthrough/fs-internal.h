@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "fuse/passthrough/fs-cold.h"
+#include "fuse/passthrough/fs-implicit.h"
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/handle-table.h"
 #include "fuse/passthrough/inode-fd.h"
@@ -39,6 +40,7 @@ struct fs {
 	struct fd_budget budget;
 	struct inode_table inodes;
 	struct handle_table handles;
+	struct fs_implicit implicit;
 	struct lock_table locks;
 };
 
@@ -92,12 +94,28 @@ static inline struct node_ref node_of(struct fs_thread *thread, uint64_t nodeid)
 
 struct file_ref {
 	struct fs *fs;
-	struct handle_slot *slot; /* NULL: no such handle */
+	struct handle_slot *slot; /* NULL: see error */
+	int error;		  /* -EBADF: no such handle; or why it could not be opened */
 };
 
 static inline struct file_ref file_get(struct fs *fs, uint64_t fh, enum handle_kind kind)
 {
-	return (struct file_ref){ fs, htab_get(&fs->handles, fh, kind) };
+	struct handle_slot *slot = htab_get(&fs->handles, fh, kind);
+
+	return (struct file_ref){ fs, slot, slot ? 0 : -EBADF };
+}
+
+/* The same for the handle that a node has without the guest having opened it. */
+struct file_ref file_of_node(struct fs_thread *thread, uint64_t fh, enum handle_kind kind,
+			     uint8_t needs);
+
+/* Of either sort. `needs` as for fs_implicit_get(); a guest's own handle has it or the call fails. */
+static inline struct file_ref file_of(struct fs_thread *thread, uint64_t fh, enum handle_kind kind,
+				      uint8_t needs)
+{
+	if (fh & FS_FH_OF_NODE)
+		return file_of_node(thread, fh, kind, needs);
+	return file_get(thread->fs, fh, kind);
 }
 
 static inline void file_put(struct file_ref *ref)
@@ -111,7 +129,7 @@ static inline void file_put(struct file_ref *ref)
 #define cleanup_file CLEANUP(file_put)
 
 /* A handle of any kind, if it was opened from this node; otherwise an empty reference. */
-struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid);
+struct file_ref file_get_of_node(struct fs_thread *thread, uint64_t fh, uint64_t nodeid);
 
 /* ---- Helpers ---- */
 
@@ -189,6 +207,12 @@ static inline bool fs_has_writeback(const struct fs *fs)
 /* What of the guest's open flags reaches the host. -EINVAL or -EROFS when they cannot be had. */
 int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);
 
+/*
+ * A descriptor of a file or directory opened anew, without a new access time on a read-only share
+ * where that may be avoided.
+ */
+int fs_open_quietly(const struct fs *fs, int path_fd, int flags);
+
 /* As fs_open(), of a pinned node. */
 int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
 		 struct fs_opened *ret_opened);
@@ -196,7 +220,10 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 /* Unlocks what was locked through a handle that has just been released. */
 void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 
-/* A new handle for an open file; `fd`, not yet charged, is taken, also on failure. */
+/*
+ * A new handle for a file that was opened with what fs_host_flags() made of `guest_flags`; `fd`, not
+ * yet charged, is taken, also on failure.
+ */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened);
 

@@ -22,11 +22,18 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 	if (fs->readonly && (access || guest_flags & GUEST_O_TRUNC))
 		return -EROFS;
 	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : O_RDWR;
-	/* To write back a page in part, the guest first reads it, through any handle it has. */
-	if (access == 1 && fs_has_writeback(fs))
+	/*
+	 * To write back a page in part, the guest first reads it, through any handle it has. What
+	 * stands for all of its opens has to serve readers, too.
+	 */
+	if (access == 1 && (fs_has_writeback(fs) || fs_implicit_files(&fs->implicit)))
 		flags = O_RDWR;
 	if (guest_flags & GUEST_O_TRUNC)
 		flags |= O_TRUNC;
+	*ret_flags = flags;
+	/* The rest is about one open file of many. */
+	if (fs_implicit_files(&fs->implicit))
+		return 0;
 	if ((guest_flags & GUEST_O_SYNC) == GUEST_O_SYNC)
 		flags |= O_SYNC;
 	else if (guest_flags & GUEST_O_DSYNC)
@@ -46,6 +53,22 @@ static void cache_hints(const struct fs *fs, uint8_t backing, struct fs_opened *
 	opened->no_flush = backing != BACKING_REMOTE;
 }
 
+static int add_implicit(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
+			struct fs_opened *ret_opened)
+{
+	uint8_t writes = HANDLE_WRITES | HANDLE_APPENDS;
+	uint8_t can = HANDLE_READS | (guest_flags & GUEST_O_ACCMODE ? writes : 0);
+	struct handle_slot *handle;
+	int r = fs_implicit_add(fs, slot, fd, can, &handle);
+
+	if (r < 0)
+		return r;
+	htab_put(&fs->handles, handle);
+	ret_opened->fh = 0;
+	cache_hints(fs, slot->backing, ret_opened);
+	return 0;
+}
+
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_opened *ret_opened)
 {
@@ -57,6 +80,8 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	};
 	int r;
 
+	if (fs_implicit_files(&fs->implicit))
+		return add_implicit(fs, slot, guest_flags, fd, ret_opened);
 	/* A guest that writes back knows where the file ends, and the host does not yet. */
 	if (guest_flags & GUEST_O_APPEND && !fs_has_writeback(fs))
 		file.flags |= HANDLE_APPEND;
@@ -76,8 +101,7 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	return 0;
 }
 
-/* A share that is read only should not get new access times either, where we may avoid it. */
-static int open_quietly(const struct fs *fs, int path_fd, int flags)
+int fs_open_quietly(const struct fs *fs, int path_fd, int flags)
 {
 	int fd = -EPERM;
 
@@ -96,10 +120,10 @@ static int open_regular(const struct fs *fs, int path_fd, int flags, uint32_t gu
 
 	if (r < 0)
 		return r;
-	fd = open_quietly(fs, path_fd, flags);
+	fd = fs_open_quietly(fs, path_fd, flags);
 	/* Reading was our wish only. Without it, whole pages can still be written back. */
 	if (fd == -EACCES && flags & O_RDWR && (guest_flags & GUEST_O_ACCMODE) == O_WRONLY)
-		fd = open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
+		fd = fs_open_quietly(fs, path_fd, (flags & ~O_RDWR) | O_WRONLY);
 	/* A file with the append-only attribute is writable in no other way. */
 	if (fd == -EPERM && append)
 		fd = fd_reopen(fs->proc_self_fd, path_fd, flags | O_APPEND);
@@ -133,7 +157,14 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	if (fd < 0)
 		return fd;
 	r = flags & GUEST_O_TRUNC ? fs_drop_capability(fs, fd) : 0;
-	return r < 0 ? r : fs_add_file(fs, slot, flags, take_fd(&fd), ret_opened);
+	if (r < 0)
+		return r;
+	if (!fs_implicit_files(&fs->implicit))
+		return fs_add_file(fs, slot, flags, take_fd(&fd), ret_opened);
+	/* It is truncated and may be opened; the first use does so, in the way that it needs. */
+	ret_opened->fh = 0;
+	cache_hints(fs, slot->backing, ret_opened);
+	return 0;
 }
 
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
@@ -190,10 +221,10 @@ int fs_flush(struct fs_thread *thread, uint64_t fh)
 
 static int sync_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind, bool datasync)
 {
-	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
+	cleanup_file struct file_ref file = file_of(thread, fh, kind, 0);
 
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	fs_may_block(thread);
 	return neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
 }

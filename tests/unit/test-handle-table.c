@@ -93,7 +93,7 @@ static void a_handle_is_found_as_its_own_kind_only(void)
 static void made_up_handles_lead_nowhere(void)
 {
 	static const uint64_t fhs[] = {
-		1, N_MAX - 1, N_MAX, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX,
+		0, 2, N_MAX, N_MAX + 1, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX,
 	};
 	struct unit unit;
 
