@@ -77,9 +77,11 @@ static struct fuse_client *client_of(struct pair *p, unsigned int i)
 	return i ? &p->clients[i] : &p->f->client;
 }
 
-static struct pair *pair_start(unsigned int n_clients, uint64_t init_flags)
+static struct pair *pair_start(unsigned int n_clients, uint64_t init_flags, bool exclusive)
 {
-	static const char *const args[] = { "--xattr", NULL };
+	/* So few descriptors that files are closed and opened again all the time. */
+	const char *const args[] = { "--xattr", exclusive ? "--exclusive" : NULL,
+				     "--rlimit-nofile=160", NULL };
 	struct fixture_config config = {
 		.args = args,
 		.vmm.n_request_queues = n_clients,
@@ -135,9 +137,10 @@ static void run_world(struct world *w, unsigned long n_ops)
 		world_fail(w, "only %lu operations did anything", w->n_succeeded);
 }
 
-static void run_alone(const char *title, uint64_t init_flags, uint64_t seed, unsigned long n_ops)
+static void run_alone(const char *title, uint64_t init_flags, uint64_t seed, unsigned long n_ops,
+		      bool exclusive)
 {
-	struct pair *p = pair_start(1, init_flags);
+	struct pair *p = pair_start(1, init_flags, exclusive);
 	struct world *w = g_new0(struct world, 1);
 
 	g_test_message("DIFFERENTIAL_SEED=%" PRIu64 ", %lu operations", seed, n_ops);
@@ -151,13 +154,19 @@ static void run_alone(const char *title, uint64_t init_flags, uint64_t seed, uns
 
 static void test_one_client(void)
 {
-	run_alone("one client", FUSE_TEST_LINUX_FLAGS, first_seed(), n_operations());
+	run_alone("one client", FUSE_TEST_LINUX_FLAGS, first_seed(), n_operations(), false);
 }
 
 static void test_without_groups(void)
 {
 	run_alone("a guest that sends no groups", FUSE_TEST_LINUX_FLAGS & ~FUSE_CREATE_SUPP_GROUP,
-		  first_seed() + 1, n_operations() / 4);
+		  first_seed() + 1, n_operations() / 4, false);
+}
+
+static void test_without_opens(void)
+{
+	run_alone("a guest that does not open", FUSE_TEST_LINUX_FLAGS, first_seed() + 2,
+		  n_operations() / 2, true);
 }
 
 /* ---- Four clients ---- */
@@ -197,7 +206,7 @@ static void job_init(struct job *job, struct pair *p, unsigned int index)
 
 static void test_four_clients_apart(void)
 {
-	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS);
+	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS, false);
 	struct job jobs[N_CLIENTS];
 
 	for (unsigned int i = 0; i < N_CLIENTS; i++)
@@ -225,7 +234,7 @@ static void *run_stress_job(void *arg)
 
 static void test_four_clients_together(void)
 {
-	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS);
+	struct pair *p = pair_start(N_CLIENTS, FUSE_TEST_LINUX_FLAGS, false);
 	struct job jobs[N_CLIENTS];
 	struct world *w = g_new0(struct world, 1);
 
@@ -249,6 +258,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/differential/one-client-gets-what-a-plain-directory-gives",
 			test_one_client);
 	g_test_add_func("/differential/so-does-a-guest-that-sends-no-groups", test_without_groups);
+	g_test_add_func("/differential/so-does-one-that-need-not-open", test_without_opens);
 	g_test_add_func("/differential/four-clients-apart-do-not-disturb-each-other",
 			test_four_clients_apart);
 	g_test_add_func("/differential/four-clients-in-one-tree-leave-it-consistent",
