@@ -121,8 +121,10 @@ static char *set_cache(struct options *o, const char *value)
 	int mode;
 	char *why = choose(choices, "cache", value, &mode);
 
-	if (!why)
+	if (!why) {
 		o->cache = (enum fs_cache)mode;
+		o->cache_given = true;
+	}
 	return why;
 }
 
@@ -323,6 +325,9 @@ static const struct option_row rows[] = {
 	{ "tag", 0, "TAG", "mount tag, for front-ends that ask the daemon for it", set_tag },
 	{ "cache", 0, "MODE", "what the guest may cache: auto, always, never, metadata (auto)",
 	  set_cache },
+	{ "exclusive", 0, NULL,
+	  "nobody but this guest changes the directory: files need not be opened",
+	  SETS(exclusive) },
 	{ "readonly", 0, NULL, "refuse everything that would change the shared directory",
 	  SETS(readonly) },
 	{ "sandbox", 0, "MODE", "isolation: namespace, chroot, none (namespace)", set_sandbox },
@@ -460,6 +465,8 @@ static void add_implied(struct options *o)
 	if (o->posix_acl != FUSE_FEATURE_NEVER || o->security_label != FUSE_FEATURE_NEVER ||
 	    o->xattr_map)
 		o->xattr = true;
+	if (o->exclusive && !o->cache_given)
+		o->cache = FS_CACHE_ALWAYS;
 }
 
 /* What no single value can tell. NULL if all is well. */
@@ -473,6 +480,13 @@ static const char *check_whole(const struct options *o)
 		return "--fd and --socket-path exclude each other: drop one of them";
 	if (o->fd >= 0 && o->socket_group)
 		return "--socket-group has no effect on an inherited --fd: drop one of them";
+	/* That a file is not to be cached, a guest hears when it opens the file. */
+	if (o->exclusive && (o->cache == FS_CACHE_NEVER || o->cache == FS_CACHE_METADATA))
+		return "--exclusive lets the guest cache files without asking, which --cache=never "
+		       "and metadata forbid: drop one of them";
+	if (o->exclusive && o->allow_direct_io)
+		return "--allow-direct-io is about files that the guest opens, which it does not "
+		       "with --exclusive: drop one of them";
 	return NULL;
 }
 

@@ -35,6 +35,8 @@ struct options {
 	char *tag; /* NULL: the front-end keeps the configuration space */
 	int fd;	   /* inherited listening socket, -1 if none */
 	enum fs_cache cache;
+	bool cache_given;
+	bool exclusive; /* nobody but the guest changes the share */
 	enum sandbox_mode sandbox;
 	enum sandbox_seccomp seccomp;
 	enum log_level log_level;

@@ -79,6 +79,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		.cache = options->cache,
 		.readonly = options->readonly,
 		.allow_direct_io = options->allow_direct_io,
+		.exclusive = options->exclusive,
 		.xattr_map = options->xattr_map,
 	};
 	size_t sizes[ARENA_N_SECTIONS];

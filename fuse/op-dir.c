@@ -85,8 +85,8 @@ static int list_directory(struct request *req, bool plus)
 	int r;
 
 	list.limit = MIN(list.limit, reply_room(&req->reply));
-	r = fs_readdir(req_fs(req), req->in.nodeid, in->fh, in->offset, (uint32_t)list.limit,
-		       &list.sink);
+	r = fs_readdir(req_fs(req), req->in.nodeid, req_file(req, req->in.nodeid, in->fh),
+		       in->offset, (uint32_t)list.limit, &list.sink);
 	/* What was gathered before a failure is delivered; the failure comes with the next call. */
 	if (r < 0 && list.used == 0)
 		return r;
@@ -134,7 +134,8 @@ int op_fsyncdir(struct request *req)
 	const struct fuse_fsync_in *in = req_take(req, sizeof(*in));
 	int r;
 
-	r = fs_fsyncdir(req_fs(req), in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
+	r = fs_fsyncdir(req_fs(req), req_file(req, req->in.nodeid, in->fh),
+			in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 	if (r < 0)
 		return r;
 	return reply_empty(req);

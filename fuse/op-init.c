@@ -93,6 +93,20 @@ static int optional_flags(const struct fuse_session_options *options, uint64_t o
 			   flags);
 }
 
+/*
+ * A guest that does not open truncates by SETATTR, and keeps its locks to itself: nobody else is
+ * there to see them.
+ */
+static uint64_t without_opens(const struct fs *fs, uint64_t offered, uint64_t flags)
+{
+	if (fs_opendirs_are_optional(fs))
+		flags |= offered & FUSE_NO_OPENDIR_SUPPORT;
+	if (!fs_opens_are_optional(fs) || !(offered & FUSE_NO_OPEN_SUPPORT))
+		return flags;
+	flags &= ~(uint64_t)(FUSE_ATOMIC_O_TRUNC | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS);
+	return flags | FUSE_NO_OPEN_SUPPORT;
+}
+
 static uint64_t granted_flags(const struct fuse_session_options *options, uint64_t offered)
 {
 	uint64_t flags = FLAGS_ALWAYS | readdirplus_flags(options, offered);
@@ -156,6 +170,7 @@ int op_init(struct request *req)
 	minor = MIN(in->minor, (uint32_t)WIRE_MINOR);
 	offered = offered_flags(req, in);
 	flags = granted_flags(&req->session->options, offered);
+	flags = without_opens(req->session->fs, offered, flags);
 	r = optional_flags(&req->session->options, offered, &flags);
 	if (r < 0)
 		return r;

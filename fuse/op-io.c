@@ -16,6 +16,11 @@
 /* The largest count that fits the 32 bit result, and what one copy_file_range(2) can do. */
 #define COPY_MAX_BYTES 0x7ffff000u
 
+static uint64_t file_of(const struct request *req, uint64_t fh)
+{
+	return req_file(req, req->in.nodeid, fh);
+}
+
 int op_open(struct request *req)
 {
 	const struct fuse_open_in *in = req_take(req, sizeof(*in));
@@ -60,7 +65,7 @@ static ssize_t transfer(struct request *req, bool writing, struct fs_write *io,
 int op_read(struct request *req)
 {
 	const struct fuse_read_in *in = req_take(req, sizeof(*in));
-	struct fs_write io = { .fh = in->fh, .offset = in->offset };
+	struct fs_write io = { .fh = file_of(req, in->fh), .offset = in->offset };
 	struct iov_cursor body = reply_body(&req->reply);
 	size_t size = MIN(in->size, SESSION_DATA_BYTES);
 	ssize_t n;
@@ -81,11 +86,18 @@ static bool write_appends(const struct request *req, const struct fuse_write_in 
 	       !session_has(req->session, FUSE_WRITEBACK_CACHE);
 }
 
+/* What was not opened has no flags of its own. */
+static void take_sync_flags(uint32_t open_flags, struct fs_write *io)
+{
+	io->sync = (open_flags & WIRE_O_SYNC) == WIRE_O_SYNC;
+	io->dsync = !io->sync && open_flags & WIRE_O_DSYNC;
+}
+
 int op_write(struct request *req)
 {
 	const struct fuse_write_in *in = req_take(req, sizeof(*in));
 	struct fs_write io = {
-		.fh = in->fh,
+		.fh = file_of(req, in->fh),
 		.offset = in->offset,
 		.kill_suidgid = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
 		.from_cache = in->write_flags & FUSE_WRITE_CACHE,
@@ -95,6 +107,8 @@ int op_write(struct request *req)
 
 	if (in->size > SESSION_DATA_BYTES || in->size > req->payload_len)
 		return -EINVAL;
+	if (io.fh & FS_FH_OF_NODE)
+		take_sync_flags(in->flags, &io);
 	n = transfer(req, true, &io, &req->payload, in->size);
 	if (n < 0)
 		return (int)n;
@@ -121,7 +135,7 @@ int op_fsync(struct request *req)
 	const struct fuse_fsync_in *in = req_take(req, sizeof(*in));
 	int r;
 
-	r = fs_fsync(req_fs(req), in->fh, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
+	r = fs_fsync(req_fs(req), file_of(req, in->fh), in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 	if (r < 0)
 		return r;
 	return reply_empty(req);
@@ -132,6 +146,9 @@ int op_release(struct request *req)
 	const struct fuse_release_in *in = req_take(req, sizeof(*in));
 	int r;
 
+	/* Of a file that was created before the guest had learned that it need not. */
+	if (file_of(req, in->fh) & FS_FH_OF_NODE)
+		return reply_empty(req);
 	if (in->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
 		(void)fs_flock(req_fs(req), in->fh, F_UNLCK); /* the release does it too, later */
 	r = fs_release(req_fs(req), in->fh);
@@ -145,7 +162,7 @@ int op_fallocate(struct request *req)
 {
 	const struct fuse_fallocate_in *in = req_take(req, sizeof(*in));
 	const struct fs_range range = {
-		.fh = in->fh,
+		.fh = file_of(req, in->fh),
 		.offset = in->offset,
 		.length = in->length,
 		.mode = in->mode,
@@ -164,7 +181,7 @@ int op_lseek(struct request *req)
 	const struct fuse_lseek_in *in = req_take(req, sizeof(*in));
 	int64_t offset;
 
-	offset = fs_lseek(req_fs(req), in->fh, in->offset, in->whence);
+	offset = fs_lseek(req_fs(req), file_of(req, in->fh), in->offset, in->whence);
 	if (offset < 0)
 		return (int)offset;
 	return reply_lseek(req, (uint64_t)offset);
@@ -174,9 +191,9 @@ static ssize_t copy_range(struct request *req, uint64_t max)
 {
 	const struct fuse_copy_file_range_in *in = req_take(req, sizeof(*in));
 	const struct fs_copy copy = {
-		.fh_in = in->fh_in,
+		.fh_in = file_of(req, in->fh_in),
 		.offset_in = in->off_in,
-		.fh_out = in->fh_out,
+		.fh_out = req_file(req, in->nodeid_out, in->fh_out),
 		.offset_out = in->off_out,
 		.length = MIN(in->len, max),
 		.flags = in->flags,

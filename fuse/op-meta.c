@@ -71,7 +71,8 @@ int op_batch_forget(struct request *req)
 int op_getattr(struct request *req)
 {
 	const struct fuse_getattr_in *in = req_take(req, sizeof(*in));
-	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : FS_NO_FH;
+	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? req_file(req, req->in.nodeid, in->fh)
+							  : FS_NO_FH;
 	struct fs_attr attr;
 	int r;
 
@@ -85,7 +86,8 @@ int op_getattr(struct request *req)
 int op_statx(struct request *req)
 {
 	const struct fuse_statx_in *in = req_take(req, sizeof(*in));
-	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? in->fh : FS_NO_FH;
+	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? req_file(req, req->in.nodeid, in->fh)
+							  : FS_NO_FH;
 	struct fs_attr attr;
 	int r;
 
@@ -100,10 +102,11 @@ int op_statx(struct request *req)
 	(FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME | FATTR_ATIME_NOW | \
 	 FATTR_MTIME | FATTR_MTIME_NOW)
 
-static void decode_setattr(const struct fuse_setattr_in *in, struct fs_setattr *ret_set)
+static void decode_setattr(const struct request *req, const struct fuse_setattr_in *in,
+			   struct fs_setattr *ret_set)
 {
 	*ret_set = (struct fs_setattr){
-		.fh = in->valid & FATTR_FH ? in->fh : FS_NO_FH,
+		.fh = in->valid & FATTR_FH ? req_file(req, req->in.nodeid, in->fh) : FS_NO_FH,
 		.set_mode = in->valid & FATTR_MODE,
 		.set_uid = in->valid & FATTR_UID,
 		.set_gid = in->valid & FATTR_GID,
@@ -133,7 +136,7 @@ int op_setattr(struct request *req)
 	/* utimensat(2) gives larger values meanings of their own. */
 	if (in->atimensec >= WIRE_NSEC_PER_SEC || in->mtimensec >= WIRE_NSEC_PER_SEC)
 		return -EINVAL;
-	decode_setattr(in, &set);
+	decode_setattr(req, in, &set);
 	/* Only for what sets an owner or a size does a guest say so. */
 	if (set.touch && session_has(req->session, FUSE_HANDLE_KILLPRIV_V2))
 		set.kill_suidgid = true;
@@ -162,7 +165,7 @@ int op_ioctl(struct request *req)
 	const struct fs_caller caller = { .uid = req->in.uid, .gid = req->in.gid };
 	struct fuse_ioctl_out *out = (struct fuse_ioctl_out *)req->thread->out;
 	struct fs_ioctl call = {
-		.fh = in->fh,
+		.fh = req_file(req, req->in.nodeid, in->fh),
 		.command = in->cmd,
 		.in = req_take(req, in->in_size),
 		.out = out + 1,

@@ -37,7 +37,7 @@ static const struct op ops[] = {
 	[FUSE_RMDIR] = { "RMDIR", 0, 0, OP_MODIFIES, op_rmdir },
 	[FUSE_RENAME] = { "RENAME", IN(fuse_rename_in), 0, OP_MODIFIES, op_rename },
 	[FUSE_LINK] = { "LINK", IN(fuse_link_in), OUT(fuse_entry_out), OP_MODIFIES, op_link },
-	[FUSE_OPEN] = { "OPEN", IN(fuse_open_in), OUT(fuse_open_out), 0, op_open },
+	[FUSE_OPEN] = { "OPEN", IN(fuse_open_in), OUT(fuse_open_out), OP_OPENS, op_open },
 	[FUSE_READ] = { "READ", IN(fuse_read_in), 0, 0, op_read },
 	[FUSE_WRITE] = { "WRITE", IN(fuse_write_in), OUT(fuse_write_out),
 			 OP_MODIFIES | OP_DATA_IN, op_write },
@@ -49,9 +49,10 @@ static const struct op ops[] = {
 	[FUSE_GETXATTR] = { "GETXATTR", IN(fuse_getxattr_in), 0, OP_XATTR, op_getxattr },
 	[FUSE_LISTXATTR] = { "LISTXATTR", IN(fuse_getxattr_in), 0, OP_XATTR, op_listxattr },
 	[FUSE_REMOVEXATTR] = { "REMOVEXATTR", 0, 0, OP_MODIFIES | OP_XATTR, op_removexattr },
-	[FUSE_FLUSH] = { "FLUSH", IN(fuse_flush_in), 0, 0, op_flush },
+	[FUSE_FLUSH] = { "FLUSH", IN(fuse_flush_in), 0, OP_OPENS, op_flush },
 	[FUSE_INIT] = { "INIT", INIT_IN_LEAST, OUT(fuse_init_out), OP_BEFORE_INIT, op_init },
-	[FUSE_OPENDIR] = { "OPENDIR", IN(fuse_open_in), OUT(fuse_open_out), 0, op_opendir },
+	[FUSE_OPENDIR] = { "OPENDIR", IN(fuse_open_in), OUT(fuse_open_out), OP_OPENS_DIR,
+			   op_opendir },
 	[FUSE_READDIR] = { "READDIR", IN(fuse_read_in), 0, 0, op_readdir },
 	[FUSE_RELEASEDIR] = { "RELEASEDIR", IN(fuse_release_in), 0, 0, op_releasedir },
 	[FUSE_FSYNCDIR] = { "FSYNCDIR", IN(fuse_fsync_in), 0, 0, op_fsyncdir },
@@ -96,6 +97,10 @@ static int check(struct request *req, const struct op *op)
 		return -EIO;
 	if ((op->flags & OP_LOCKS) &&
 	    !session_has(req->session, FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS))
+		return -ENOSYS;
+	/* The guest asks once. */
+	if (((op->flags & OP_OPENS) && session_has(req->session, FUSE_NO_OPEN_SUPPORT)) ||
+	    ((op->flags & OP_OPENS_DIR) && session_has(req->session, FUSE_NO_OPENDIR_SUPPORT)))
 		return -ENOSYS;
 	if ((op->flags & OP_MODIFIES) && req->session->options.readonly)
 		return -EROFS;

@@ -18,6 +18,8 @@ enum op_flags {
 	OP_LOCKS = 1 << 4,	 /* -ENOSYS unless INIT agreed on locks of either kind */
 	OP_NOT_WRITEBACK = 1 << 5, /* -ENOSYS where the guest may hold unwritten data */
 	OP_XATTR = 1 << 6,	   /* unknown (-ENOSYS) unless extended attributes are on */
+	OP_OPENS = 1 << 7,	   /* -ENOSYS where INIT agreed that files need not be opened */
+	OP_OPENS_DIR = 1 << 8,	   /* the same of directories */
 };
 
 /* From a handler: the reply comes later, and the message has been given away. */

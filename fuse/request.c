@@ -278,6 +278,15 @@ uint32_t req_umask(const struct request *req, uint32_t umask)
 	return session_has(req->session, FUSE_DONT_MASK) ? umask & 0777 : 0;
 }
 
+/* No guest is given a number with that bit; 0 is no file, either. */
+uint64_t req_file(const struct request *req, uint64_t nodeid, uint64_t fh)
+{
+	if (!fh && !(nodeid & FS_FH_OF_NODE) &&
+	    session_has(req->session, FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT))
+		return fs_fh_of_node(nodeid);
+	return fh & FS_FH_OF_NODE ? 0 : fh;
+}
+
 struct fs_thread *req_fs(struct request *req)
 {
 	return &req->thread->fs;

@@ -84,6 +84,12 @@ bool req_change_kills_suidgid(const struct request *req);
 /* The umask to hand on: 0 where the guest has applied it already. */
 uint32_t req_umask(const struct request *req, uint32_t umask);
 
+/*
+ * The open file that a request about `nodeid` means. A guest that INIT has told not to open sends 0
+ * for all of them.
+ */
+uint64_t req_file(const struct request *req, uint64_t nodeid, uint64_t fh);
+
 /* The fs side of the thread that serves this request. */
 struct fs_thread *req_fs(struct request *req);
 

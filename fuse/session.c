@@ -93,6 +93,8 @@ static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t f
 		.submounts = flags & FUSE_SUBMOUNTS,
 		.writeback = flags & FUSE_WRITEBACK_CACHE,
 		.posix_acl = flags & FUSE_POSIX_ACL,
+		.no_open = flags & FUSE_NO_OPEN_SUPPORT,
+		.no_opendir = flags & FUSE_NO_OPENDIR_SUPPORT,
 	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);

@@ -29,13 +29,33 @@ static void target_put(struct target *target)
 	node_put(&target->node);
 }
 
-static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct target *target)
+/* The handle of a node that was not opened serves if it is there; only data need it. */
+static int target_file(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, bool for_data,
+		       struct file_ref *ret_file)
+{
+	if (!(fh & FS_FH_OF_NODE))
+		*ret_file = file_get_of_node(thread, fh, nodeid);
+	else if (!fs_implicit_files(&thread->fs->implicit))
+		*ret_file = (struct file_ref){ .error = -EBADF };
+	else if (for_data)
+		*ret_file = file_of(thread, fh, HANDLE_FILE, HANDLE_WRITES);
+	else
+		*ret_file = (struct file_ref){ .fs = thread->fs,
+					       .slot = fs_implicit_find(thread->fs, nodeid) };
+	return ret_file->error;
+}
+
+static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, bool for_data,
+		      struct target *target)
 {
 	*target = (struct target){ 0 };
 	if (fh != FS_NO_FH) {
-		target->file = file_get_of_node(thread->fs, fh, nodeid);
-		if (!target->file.slot)
-			return -EBADF;
+		int r = target_file(thread, nodeid, fh, for_data, &target->file);
+
+		if (r < 0)
+			return r;
+	}
+	if (target->file.slot) {
 		target->fd = target->file.slot->fd;
 		target->real = true;
 		target->submount = target->file.slot->flags & HANDLE_SUBMOUNT;
@@ -69,7 +89,7 @@ static int target_attr(struct fs *fs, const struct target *target, struct fs_att
 int fs_getattr(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, struct fs_attr *ret_attr)
 {
 	CLEANUP(target_put) struct target target;
-	int r = target_get(thread, nodeid, fh, &target);
+	int r = target_get(thread, nodeid, fh, false, &target);
 
 	if (r < 0)
 		return r;
@@ -227,7 +247,7 @@ int fs_setattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_setatt
 	       struct fs_attr *ret_attr)
 {
 	CLEANUP(target_put) struct target target;
-	int r = target_get(thread, nodeid, set->fh, &target);
+	int r = target_get(thread, nodeid, set->fh, set->set_size, &target);
 
 	if (r < 0)
 		return r;

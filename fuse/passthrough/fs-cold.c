@@ -63,6 +63,8 @@ uint8_t fs_mount_flags(const struct fs *fs, int fd, uint8_t backing)
 	/* An overlay gives handles only if it has an index, which keeps hard links together. */
 	if (!(flags & INODE_HANDLES) && fd_on_overlay(fd))
 		flags |= INODE_ALIASES;
+	if (fs->implicit.handle && dir_positions_last(fd, fs->implicit.on_tmpfs))
+		flags |= INODE_DIRS_LAST;
 	return flags;
 }
 
@@ -142,6 +144,7 @@ static int use_mount(struct fs *fs, const struct inode_slot *slot)
 /* Takes the descriptor of a pinned inode away, if that can be made good again. */
 static bool cool(struct fs *fs, struct inode_slot *slot)
 {
+	uint16_t holds = inode_holds(slot);
 	struct inode_seen seen;
 	struct inode_key key;
 
@@ -152,7 +155,7 @@ static bool cool(struct fs *fs, struct inode_slot *slot)
 	itab_copy_key(&fs->inodes, slot, &seen, &key);
 	if (key.handle.n_bytes && use_mount(fs, slot) < 0)
 		return false;
-	if (itab_cool(&fs->inodes, slot))
+	if (itab_cool(&fs->inodes, slot, holds))
 		return true;
 	if (key.handle.n_bytes)
 		mount_fds_put(&fs->inodes.mounts, slot->id.mnt_id);
@@ -174,6 +177,14 @@ static bool cool_one(struct fs *fs)
 	return false;
 }
 
+/* Of both sorts some are kept: each that is in use would soon be opened again. */
+static bool free_one(struct fs *fs)
+{
+	if (fs_implicit_are_many(fs) && fs_implicit_close_one(fs))
+		return true;
+	return cool_one(fs) || fs_implicit_close_one(fs);
+}
+
 int fs_charge(struct fs *fs)
 {
 	struct fd_budget *budget = &fs->budget;
@@ -182,7 +193,7 @@ int fs_charge(struct fs *fs)
 	if (unlikely(fd_budget_is_tight(budget)) &&
 	    !__atomic_load_n(&fs->may_be_cold, __ATOMIC_RELAXED))
 		__atomic_store_n(&fs->may_be_cold, true, __ATOMIC_RELAXED);
-	if (likely(room) || cool_one(fs))
+	if (likely(room) || free_one(fs))
 		return 0;
 	fd_budget_give(budget);
 	return -ENFILE;
@@ -195,7 +206,7 @@ bool fs_try_again(struct fs *fs, int error, unsigned int *n_tries)
 	if ((error != -EMFILE && error != -ENFILE) || (*n_tries)++ >= TRIES_MAX)
 		return false;
 	__atomic_store_n(&fs->may_be_cold, true, __ATOMIC_RELAXED);
-	while (n_freed < FREE_AT_ONCE && cool_one(fs))
+	while (n_freed < FREE_AT_ONCE && free_one(fs))
 		n_freed++;
 	return n_freed;
 }
@@ -346,6 +357,9 @@ static int warm(struct fs *fs, struct inode_slot *slot, unsigned int depth)
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0) {
 		fd_budget_give(&fs->budget);
+		/* Somebody who moves it may have made it warm, and the name was the old one. */
+		if (!inode_is_cold(slot))
+			return 0;
 		return r == -ENOENT ? -ESTALE : r;
 	}
 	itab_warm(&fs->inodes, slot, r);

@@ -17,12 +17,12 @@
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/inode-table.h"
 
-/* INODE_HANDLES and INODE_NAMES for what is on the mount of `fd`. */
+/* INODE_HANDLES, INODE_NAMES and INODE_DIRS_LAST for what is on the mount of `fd`. */
 uint8_t fs_mount_flags(const struct fs *fs, int fd, uint8_t backing);
 
 /*
- * Charges for one descriptor that is going to stay; an inode that is not in use gives way when
- * there is no other. -ENFILE when none can.
+ * Charges for one descriptor that is going to stay; an inode or an implicit handle that is not in
+ * use gives way when there is no other. -ENFILE when none can.
  */
 int fs_charge(struct fs *fs);
 

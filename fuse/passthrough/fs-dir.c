@@ -195,12 +195,14 @@ static int read_locked(struct dir_run *run, uint64_t offset)
 int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
 	       uint32_t size, struct fs_dir_sink *sink)
 {
-	cleanup_file struct file_ref dir = file_get(thread->fs, fh, HANDLE_DIR);
+	cleanup_file struct file_ref dir = file_of(thread, fh, HANDLE_DIR, 0);
 	/* Names are looked up through the handle's descriptor. */
 	cleanup_node struct node_ref node = node_pin(thread->fs, nodeid);
 	struct dir_run run;
 
-	if (!dir.slot || dir.slot->nodeid != nodeid)
+	if (!dir.slot)
+		return dir.error;
+	if (dir.slot->nodeid != nodeid)
 		return -EBADF;
 	if (!node.slot)
 		return node.error;

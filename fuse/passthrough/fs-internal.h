@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "fuse/passthrough/fs-cold.h"
+#include "fuse/passthrough/fs-implicit.h"
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/handle-table.h"
 #include "fuse/passthrough/inode-fd.h"
@@ -42,6 +43,7 @@ struct fs {
 	struct fd_budget budget;
 	struct inode_table inodes;
 	struct handle_table handles;
+	struct fs_implicit implicit;
 	struct lock_table locks;
 };
 
@@ -95,12 +97,28 @@ static inline struct node_ref node_of(struct fs_thread *thread, uint64_t nodeid)
 
 struct file_ref {
 	struct fs *fs;
-	struct handle_slot *slot; /* NULL: no such handle */
+	struct handle_slot *slot; /* NULL: see error */
+	int error;		  /* -EBADF: no such handle; or why it could not be opened */
 };
 
 static inline struct file_ref file_get(struct fs *fs, uint64_t fh, enum handle_kind kind)
 {
-	return (struct file_ref){ fs, htab_get(&fs->handles, fh, kind) };
+	struct handle_slot *slot = htab_get(&fs->handles, fh, kind);
+
+	return (struct file_ref){ fs, slot, slot ? 0 : -EBADF };
+}
+
+/* The same for the handle that a node has without the guest having opened it. */
+struct file_ref file_of_node(struct fs_thread *thread, uint64_t fh, enum handle_kind kind,
+			     uint16_t needs);
+
+/* Of either sort. `needs` as for fs_implicit_get(); a guest's own handle has it or the call fails. */
+static inline struct file_ref file_of(struct fs_thread *thread, uint64_t fh, enum handle_kind kind,
+				      uint16_t needs)
+{
+	if (fh & FS_FH_OF_NODE)
+		return file_of_node(thread, fh, kind, needs);
+	return file_get(thread->fs, fh, kind);
 }
 
 static inline void file_put(struct file_ref *ref)
@@ -114,7 +132,7 @@ static inline void file_put(struct file_ref *ref)
 #define cleanup_file CLEANUP(file_put)
 
 /* A handle of any kind, if it was opened from this node; otherwise an empty reference. */
-struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid);
+struct file_ref file_get_of_node(struct fs_thread *thread, uint64_t fh, uint64_t nodeid);
 
 /* ---- Helpers ---- */
 
@@ -206,9 +224,9 @@ static inline void fs_mark_submount(struct fs_attr *attr, bool other_dev)
 }
 
 /* Flags of a handle for an open directory. */
-static inline uint8_t fs_submount_flags(const struct inode_slot *slot)
+static inline uint16_t fs_submount_flags(const struct inode_slot *slot)
 {
-	return (uint8_t)((slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0) |
+	return (uint16_t)((slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0) |
 			 (slot->flags & INODE_OTHER_DEV ? HANDLE_OTHER_DEV : 0));
 }
 
@@ -245,7 +263,10 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 /* Unlocks what was locked through a handle that has just been released. */
 void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
 
-/* A new handle for an open file; `fd` is taken, also on failure. `room` may be NULL. */
+/*
+ * A new handle for a file that was opened with what fs_host_flags() made of `guest_flags`; `fd` is
+ * taken, also on failure, and charged here: to `room`, or to the budget where that is NULL.
+ */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_room *room, struct fs_opened *ret_opened);
 

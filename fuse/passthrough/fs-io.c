@@ -99,13 +99,13 @@ static ssize_t read_direct(struct read_run *run)
 ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const struct iovec *iov,
 		unsigned int n_iov)
 {
-	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	cleanup_file struct file_ref file = file_of(thread, fh, HANDLE_FILE, HANDLE_READS);
 	struct handle_slot *slot = file.slot;
 	struct read_run run = { .iov = iov, .n_iov = n_iov, .offset = offset };
 	ssize_t r;
 
 	if (!slot)
-		return -EBADF;
+		return file.error;
 	if (offset > INT64_MAX)
 		return -EINVAL;
 	for (unsigned int i = 0; i < n_iov; i++)
@@ -165,20 +165,33 @@ static ssize_t write_back_direct(const struct fs *fs, const struct handle_slot *
 	return fd < 0 ? fd : write_all(fd, iov, n_iov, write->offset, 0);
 }
 
+static int rwf_of(const struct fs_write *write)
+{
+	int rwf = write->append ? RWF_APPEND : 0;
+
+	if (write->dsync)
+		rwf |= RWF_DSYNC;
+	if (write->sync)
+		rwf |= RWF_SYNC;
+	return rwf;
+}
+
 ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
 		 unsigned int n_iov)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
-	cleanup_file struct file_ref file = file_get(thread->fs, write->fh, HANDLE_FILE);
+	cleanup_file struct file_ref file = file_of(thread, write->fh, HANDLE_FILE,
+						    write->append ? HANDLE_APPENDS : HANDLE_WRITES);
 	int r;
 
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	if (write->offset > INT64_MAX)
 		return -EINVAL;
 	if (thread->fs->readonly)
 		return -EROFS;
-	if (file.slot->backing == BACKING_REMOTE || file.slot->flags & HANDLE_DIRECT)
+	if (file.slot->backing == BACKING_REMOTE || file.slot->flags & HANDLE_DIRECT ||
+	    write->sync || write->dsync)
 		fs_may_block(thread);
 	r = fs_drop_capability(thread->fs, file.slot->fd);
 	if (r == 0 && write->kill_suidgid)
@@ -187,7 +200,7 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		return r;
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
 		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
-	return write_all(file.slot->fd, iov, n_iov, write->offset, write->append ? RWF_APPEND : 0);
+	return write_all(file.slot->fd, iov, n_iov, write->offset, rwf_of(write));
 }
 
 /* ---- Extents ---- */
@@ -195,11 +208,11 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
-	cleanup_file struct file_ref file = file_get(thread->fs, range->fh, HANDLE_FILE);
+	cleanup_file struct file_ref file = file_of(thread, range->fh, HANDLE_FILE, HANDLE_WRITES);
 	int r;
 
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	if (range->mode > INT32_MAX || range->offset > INT64_MAX || range->length > INT64_MAX)
 		return -EINVAL;
 	if (thread->fs->readonly)
@@ -216,10 +229,10 @@ int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 
 int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_t whence)
 {
-	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
+	cleanup_file struct file_ref file = file_of(thread, fh, HANDLE_FILE, 0);
 
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	if (whence > SEEK_HOLE)
 		return -EINVAL;
 	fs_may_block_on(thread, file.slot->backing);
@@ -230,14 +243,17 @@ int64_t fs_lseek(struct fs_thread *thread, uint64_t fh, uint64_t offset, uint32_
 ssize_t fs_copy_file_range(struct fs_thread *thread, const struct fs_copy *copy)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
-	cleanup_file struct file_ref in = file_get(thread->fs, copy->fh_in, HANDLE_FILE);
-	cleanup_file struct file_ref out = file_get(thread->fs, copy->fh_out, HANDLE_FILE);
+	cleanup_file struct file_ref in = file_of(thread, copy->fh_in, HANDLE_FILE, HANDLE_READS);
+	cleanup_file struct file_ref out = file_of(thread, copy->fh_out, HANDLE_FILE,
+						   HANDLE_WRITES);
 	off_t offset_in = (off_t)copy->offset_in;
 	off_t offset_out = (off_t)copy->offset_out;
 	int r;
 
+	if (!in.slot || !out.slot)
+		return in.slot ? out.error : in.error;
 	/* The descriptor has no O_APPEND for the kernel to refuse. */
-	if (!in.slot || !out.slot || out.slot->flags & HANDLE_APPEND)
+	if (out.slot->flags & HANDLE_APPEND)
 		return -EBADF;
 	if (copy->flags || copy->offset_in > INT64_MAX || copy->offset_out > INT64_MAX)
 		return -EINVAL;

@@ -223,21 +223,39 @@ static const struct ioctl_row *find_row(uint32_t command)
 	return NULL;
 }
 
+/*
+ * A file that is to become unwritable for ever may be open for reading only; the descriptor that
+ * stands for all opens of the guest may be left from one that wrote.
+ */
+static int stop_writing(struct fs_thread *thread, uint64_t fh, struct file_ref *file)
+{
+	if (!(file->slot->flags & HANDLE_IMPLICIT) || !(file->slot->flags & HANDLE_WRITES))
+		return 0;
+	file_put(file);
+	fs_implicit_drop(thread->fs, fh & ~FS_FH_OF_NODE);
+	*file = file_of(thread, fh, HANDLE_FILE, 0);
+	return file->error;
+}
+
 ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint64_t nodeid,
 		 const struct fs_ioctl *call)
 {
-	cleanup_file struct file_ref file = file_get_of_node(thread->fs, call->fh, nodeid);
+	cleanup_file struct file_ref file = file_get_of_node(thread, call->fh, nodeid);
 	const struct ioctl_row *row = find_row(call->command);
 	struct ioctl_target target;
+	int r;
 
 	if (!row)
 		return -ENOTTY;
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	if (row->changes && thread->fs->readonly)
 		return -EROFS;
 	if (row->slow || file.slot->backing == BACKING_REMOTE)
 		fs_may_block(thread);
+	r = row->command == FS_IOC_ENABLE_VERITY ? stop_writing(thread, call->fh, &file) : 0;
+	if (r < 0)
+		return r;
 	target = (struct ioctl_target){ .fd = file.slot->fd, .caller = caller };
 	return row->run(&target, call);
 }

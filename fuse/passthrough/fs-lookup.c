@@ -36,7 +36,7 @@ static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_fo
 	bool same_mount = id->mnt_id == dir->id.mnt_id;
 
 	found->backing = dir->backing;
-	found->flags = dir->flags & (INODE_HANDLES | INODE_NAMES | INODE_ALIASES);
+	found->flags = dir->flags & (INODE_HANDLES | INODE_NAMES | INODE_ALIASES | INODE_DIRS_LAST);
 	/* Within a mount the device may change with each subvolume or layer, the rest does not. */
 	if (!same_mount || (!id->mnt_id && id->dev != dir->id.dev)) {
 		found->backing = (uint8_t)backing_of(found->fd);
@@ -238,6 +238,8 @@ struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const 
 		return node;
 	fs_seen_from(&stx, &seen);
 	node.slot = itab_find(&fs->inodes, &seen);
+	if (node.slot)
+		inode_hold(node.slot);
 	return node.slot && inode_is_cold(node.slot) ? node_warm(node) : node;
 }
 
@@ -270,9 +272,21 @@ int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
 	return 0;
 }
 
+static void forget_with_handle(struct fs *fs, uint64_t nodeid, uint64_t n_lookup)
+{
+	cleanup_node struct node_ref node = node_pin(fs, nodeid);
+
+	itab_forget(&fs->inodes, nodeid, n_lookup);
+	if (node.slot && !(__atomic_load_n(&node.slot->word, __ATOMIC_SEQ_CST) & SLOT_LIVE))
+		fs_implicit_drop(fs, nodeid);
+}
+
 void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup)
 {
-	itab_forget(&fs->inodes, nodeid, n_lookup);
+	if (fs->implicit.handle)
+		forget_with_handle(fs, nodeid, n_lookup);
+	else
+		itab_forget(&fs->inodes, nodeid, n_lookup);
 }
 
 ssize_t fs_readlink(struct fs_thread *thread, uint64_t nodeid, char *buf, size_t size)

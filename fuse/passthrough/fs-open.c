@@ -24,11 +24,18 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 	if (fs->readonly && (access || guest_flags & GUEST_O_TRUNC))
 		return -EROFS;
 	flags = access == 0 ? O_RDONLY : access == 1 ? O_WRONLY : access == 2 ? O_RDWR : O_ACCMODE;
-	/* To write back a page in part, the guest first reads it, through any handle it has. */
-	if (access == 1 && fs_has_writeback(fs))
+	/*
+	 * To write back a page in part, the guest first reads it, through any handle it has. What
+	 * stands for all of its opens has to serve readers, too.
+	 */
+	if (access == 1 && (fs_has_writeback(fs) || fs_implicit_files(&fs->implicit)))
 		flags = O_RDWR;
 	if (guest_flags & GUEST_O_TRUNC)
 		flags |= O_TRUNC;
+	*ret_flags = flags;
+	/* The rest is about one open file of many. */
+	if (fs_implicit_files(&fs->implicit))
+		return 0;
 	if ((guest_flags & GUEST_O_SYNC) == GUEST_O_SYNC)
 		flags |= O_SYNC;
 	else if (guest_flags & GUEST_O_DSYNC)
@@ -50,6 +57,22 @@ static void cache_hints(const struct fs *fs, uint8_t backing, struct fs_opened *
 	opened->no_flush = backing != BACKING_REMOTE;
 }
 
+static int add_implicit(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
+			struct fs_room *room, struct fs_opened *ret_opened)
+{
+	uint16_t writes = HANDLE_WRITES | HANDLE_APPENDS;
+	uint16_t can = HANDLE_READS | (guest_flags & GUEST_O_ACCMODE ? writes : 0);
+	struct handle_slot *handle;
+	int r = fs_implicit_add(fs, slot, fd, can, room, &handle);
+
+	if (r < 0)
+		return r;
+	htab_put(&fs->handles, handle);
+	ret_opened->fh = 0;
+	cache_hints(fs, slot->backing, ret_opened);
+	return 0;
+}
+
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_room *room, struct fs_opened *ret_opened)
 {
@@ -63,6 +86,8 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 	};
 	int r;
 
+	if (fs_implicit_files(&fs->implicit))
+		return add_implicit(fs, slot, guest_flags, fd, room, ret_opened);
 	/* A guest that writes back knows where the file ends, and the host does not yet. */
 	if (guest_flags & GUEST_O_APPEND && !fs_has_writeback(fs))
 		file.flags |= HANDLE_APPEND;
@@ -158,7 +183,14 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	if (fd < 0)
 		return fd;
 	r = flags & GUEST_O_TRUNC ? fs_drop_capability(fs, fd) : 0;
-	return r < 0 ? r : fs_add_file(fs, slot, flags, take_fd(&fd), NULL, ret_opened);
+	if (r < 0)
+		return r;
+	if (!fs_implicit_files(&fs->implicit))
+		return fs_add_file(fs, slot, flags, take_fd(&fd), NULL, ret_opened);
+	/* It is truncated and may be opened; the first use does so, in the way that it needs. */
+	ret_opened->fh = 0;
+	cache_hints(fs, slot->backing, ret_opened);
+	return 0;
 }
 
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
@@ -215,10 +247,10 @@ int fs_flush(struct fs_thread *thread, uint64_t fh)
 
 static int sync_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind, bool datasync)
 {
-	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
+	cleanup_file struct file_ref file = file_of(thread, fh, kind, 0);
 
 	if (!file.slot)
-		return -EBADF;
+		return file.error;
 	fs_may_block(thread);
 	return neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
 }

@@ -11,10 +11,22 @@
 
 #define RENAME_FLAGS (RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
 
+/*
+ * A guest that does not say what it has open may have this file open: unless it can be kept, it is
+ * not to be removed. That it is gone already is no reason.
+ */
+static int may_remove(const struct fs *fs, const struct node_ref *held)
+{
+	if (!fs_implicit_files(&fs->implicit) || held->error == -ESTALE)
+		return 0;
+	return held->error;
+}
+
 static int remove_name(struct fs_thread *thread, uint64_t parent, const char *name, int flags)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
 	cleanup_node struct node_ref held = { 0 };
+	int r;
 
 	if (!dir.slot)
 		return dir.error;
@@ -24,6 +36,9 @@ static int remove_name(struct fs_thread *thread, uint64_t parent, const char *na
 		return -EROFS;
 	fs_may_block_on(thread, dir.slot->backing);
 	held = fs_hold_name(thread->fs, dir.slot, name, false);
+	r = may_remove(thread->fs, &held);
+	if (r < 0)
+		return r;
 	return neg_errno(unlinkat(dir.slot->fd, name, flags));
 }
 
@@ -84,7 +99,9 @@ static int rename_held(struct fs *fs, const struct fs_caller *caller, const stru
 		moved = fs_hold_name(fs, move->from, move->name, true);
 	if (!(move->flags & RENAME_NOREPLACE))
 		replaced = fs_hold_name(fs, move->to, move->new_name, exchange);
-	r = rename_as(caller, move);
+	r = exchange ? 0 : may_remove(fs, &replaced);
+	if (r == 0)
+		r = rename_as(caller, move);
 	if (r < 0)
 		return r;
 	remember_moved(fs, move->to, move->new_name, moved.slot);

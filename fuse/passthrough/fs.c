@@ -89,6 +89,12 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	r = init_tables(fs, options, arena);
 	if (r < 0)
 		return r;
+	r = fs_implicit_init(fs, options);
+	if (r < 0) {
+		htab_deinit(&fs->handles);
+		itab_deinit(&fs->inodes);
+		return r;
+	}
 	ltab_init(&fs->locks, options->max_lock_owners, LTAB_MAX_RANGES);
 	fs->proc_self_fd = take_fd(&proc_self_fd);
 	fs->inodes.aliases.proc_self_fd = fs->proc_self_fd;
@@ -108,6 +114,7 @@ void fs_free(struct fs *fs)
 	htab_release_all(&fs->handles);
 	ltab_deinit(&fs->locks);
 	itab_forget_all(&fs->inodes, true);
+	fs_implicit_deinit(fs);
 	htab_deinit(&fs->handles);
 	itab_deinit(&fs->inodes);
 	fd_close(&fs->proc_self_fd);
@@ -123,6 +130,8 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
 	__atomic_store_n(&fs->posix_acl, negotiated->posix_acl, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->implicit.files, negotiated->no_open, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->implicit.dirs, negotiated->no_opendir, __ATOMIC_RELAXED);
 	htab_release_all(&fs->handles);
 	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, false);
@@ -178,14 +187,25 @@ struct node_ref node_warm_on(struct fs_thread *thread, struct node_ref ref)
 	return node_warm(ref);
 }
 
-struct file_ref file_get_of_node(struct fs *fs, uint64_t fh, uint64_t nodeid)
+struct file_ref file_of_node(struct fs_thread *thread, uint64_t fh, enum handle_kind kind,
+			     uint16_t needs)
 {
-	struct file_ref ref = file_get(fs, fh, HANDLE_FILE);
+	struct file_ref ref = { .fs = thread->fs };
 
-	if (!ref.slot)
-		ref = file_get(fs, fh, HANDLE_DIR);
-	if (ref.slot && ref.slot->nodeid != nodeid)
+	ref.error = fs_implicit_get(thread, fh & ~FS_FH_OF_NODE, kind, needs, &ref.slot);
+	return ref;
+}
+
+struct file_ref file_get_of_node(struct fs_thread *thread, uint64_t fh, uint64_t nodeid)
+{
+	struct file_ref ref = file_of(thread, fh, HANDLE_FILE, 0);
+
+	if (ref.error == -EBADF || ref.error == -EISDIR)
+		ref = file_of(thread, fh, HANDLE_DIR, 0);
+	if (ref.slot && ref.slot->nodeid != nodeid) {
 		file_put(&ref);
+		ref.error = -EBADF;
+	}
 	return ref;
 }
 

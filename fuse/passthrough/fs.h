@@ -5,8 +5,9 @@
  *
  * Keys: a nodeid or fh is slot index + generation in the state arena and is checked on every use;
  * an unknown or stale nodeid is -ESTALE, and so is a node whose file is gone while no descriptor
- * was left for it; an unknown fh is -EBADF. The root is FS_ROOT_ID and is
- * never forgotten. Names are single path components that the decoder has checked (no '/', no
+ * was left for it; an unknown fh is -EBADF, and 0 is never known. Where INIT has agreed that the
+ * guest need not open, fs_fh_of_node() stands for the open file that it has not asked for. The
+ * root is FS_ROOT_ID and is never forgotten. Names are single path components that the decoder has checked (no '/', no
  * NUL, not empty, not "." or "..", at most NAME_MAX bytes).
  *
  * Results: 0, a count, or -errno as the host's system call gave it. `ret_` arguments are written
@@ -26,7 +27,15 @@
 
 #include "base/arena.h"
 
-#define FS_ROOT_ID 1u
+#define FS_ROOT_ID    1u
+
+/* Set in no nodeid and no fh of an open file. */
+#define FS_FH_OF_NODE UINT64_C(0x80000000)
+
+static inline uint64_t fs_fh_of_node(uint64_t nodeid)
+{
+	return nodeid | FS_FH_OF_NODE;
+}
 
 struct fs;
 struct xattr_map;
@@ -46,6 +55,7 @@ struct fs_options {
 	enum fs_cache cache;  /* decides the open hints */
 	bool readonly;	      /* every modifying operation is -EROFS */
 	bool allow_direct_io; /* otherwise O_DIRECT is stripped from opens */
+	bool exclusive;	      /* nobody else changes anything: guests need not open what they use */
 	const struct xattr_map *xattr_map; /* borrowed; NULL: names are the same on both sides */
 	uint32_t max_inodes;		   /* above: -ENFILE */
 	uint32_t max_handles;		   /* open files; above: -ENFILE */
@@ -80,7 +90,16 @@ struct fs_negotiated {
 	bool submounts;
 	bool writeback;
 	bool posix_acl; /* the guest checks ACLs; otherwise it is not shown any */
+	/*
+	 * The guest does not open files, or directories; for each it uses fs_fh_of_node(), and its
+	 * own kernel sees to O_TRUNC and locks. Only where it is optional.
+	 */
+	bool no_open, no_opendir;
 };
+
+/* What INIT may leave out: depends on the options and on the file system of the share. */
+bool fs_opens_are_optional(const struct fs *fs);
+bool fs_opendirs_are_optional(const struct fs *fs);
 
 /*
  * Forgets every inode and closes every handle, for INIT, DESTROY and device reset. Safe while
@@ -239,7 +258,7 @@ struct fs_opened {
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
 	    struct fs_opened *ret_opened);
 /*
- * Atomic create + lookup + open. -ESTALE when the name exists without O_EXCL and the caller is not
+ * Atomic create + lookup + open. The handle is 0 where the guest does not open. -ESTALE when the name exists without O_EXCL and the caller is not
  * root: to be looked up and opened, with the checks of that. The lookup count rises as in
  * fs_lookup().
  */
@@ -265,6 +284,8 @@ struct fs_write {
 	bool kill_suidgid; /* the writer lacks CAP_FSETID */
 	bool append;	   /* at the end of the file, wherever that is by then */
 	bool from_cache;   /* written back from the guest's page cache */
+	/* As the open flags of these names, for writes without an open. */
+	bool sync, dsync;
 };
 
 ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,

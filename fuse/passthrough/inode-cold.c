@@ -132,22 +132,28 @@ void itab_set_name(struct inode_table *table, struct inode_slot *slot,
 
 /* ---- Warm and cold ---- */
 
-static bool cool_locked(struct inode_table *table, struct inode_slot *slot, int *ret_fd)
+static bool cool_locked(struct inode_table *table, struct inode_slot *slot, uint16_t holds,
+			int *ret_fd)
 {
 	scoped_lock(itab_lock_of(table, slot));
 	if (slot->key == KEY_NONE || !slot_cool(&slot->word))
 		return false;
+	/* A name went in between, perhaps the last: whoever removed it has let go by now. */
+	if (inode_holds(slot) != holds) {
+		slot_warm(&slot->word);
+		return false;
+	}
 	*ret_fd = slot->fd;
 	slot->fd = -1;
 	itab_clock_unset(table, itab_index(table, slot));
 	return true;
 }
 
-bool itab_cool(struct inode_table *table, struct inode_slot *slot)
+bool itab_cool(struct inode_table *table, struct inode_slot *slot, uint16_t holds)
 {
 	int fd;
 
-	if (!cool_locked(table, slot, &fd))
+	if (!cool_locked(table, slot, holds, &fd))
 		return false;
 	itab_close(table, fd);
 	return true;

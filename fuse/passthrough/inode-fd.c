@@ -5,6 +5,8 @@
 #include "fuse/passthrough/inode-fd.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "base/util.h"
@@ -82,6 +84,39 @@ bool fd_on_overlay(int fd)
 	struct statfs st;
 
 	return fstatfs(fd, &st) == 0 && (uint32_t)st.f_type == TYPE_OVERLAY;
+}
+
+/* Since Linux 6.6; before, a position counted the entries there were at the time. */
+bool tmpfs_positions_last(void)
+{
+	unsigned int major, minor;
+	struct utsname host;
+
+	if (uname(&host) < 0 || sscanf(host.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 6);
+}
+
+/* Those whose positions are hashes or numbers of entries, and those that never change. */
+bool dir_positions_last(int fd, bool tmpfs_too)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	switch ((uint32_t)st.f_type) {
+	case TYPE_TMPFS:
+		return tmpfs_too;
+	case TYPE_BTRFS:
+	case TYPE_EROFS:
+	case TYPE_EXT:
+	case TYPE_F2FS:
+	case TYPE_SQUASHFS:
+	case TYPE_XFS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 struct fd_name fd_name(int fd)

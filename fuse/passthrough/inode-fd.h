@@ -18,6 +18,15 @@ enum backing {
 enum backing backing_of(int fd);
 bool fd_on_overlay(int fd);
 
+/*
+ * Whether a position in a directory means the same to a descriptor that is opened later, whatever
+ * is made and removed in between. False where that is not known. `tmpfs_too`: see the next.
+ */
+bool dir_positions_last(int fd, bool tmpfs_too);
+
+/* Whether that holds for tmpfs on this kernel. */
+bool tmpfs_positions_last(void);
+
 /* The name of a descriptor in /proc/self/fd. */
 struct fd_name {
 	char text[12];

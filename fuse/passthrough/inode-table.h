@@ -39,8 +39,9 @@ enum inode_flags {
 	INODE_SUBMOUNT = 1,   /* device or mount differ from the parent it was found in */
 	INODE_HANDLES = 2,    /* file handles work on its mount */
 	INODE_NAMES = 4,      /* what is found on its mount is remembered by name */
-	INODE_OTHER_DEV = 16, /* a submount on another device than its parent */
 	INODE_ALIASES = 8,    /* names of one number may be different files on its mount */
+	INODE_OTHER_DEV = 16, /* a submount on another device than its parent */
+	INODE_DIRS_LAST = 32, /* known: positions in directories outlive a descriptor */
 };
 
 struct inode_slot {
@@ -54,7 +55,8 @@ struct inode_slot {
 	uint8_t flags;	   /* enum inode_flags */
 	uint32_t key;	   /* shard lock; in the key store, or KEY_NONE */
 	uint8_t used;	   /* atomic; rounds of the clock that it stays warm */
-	uint8_t spare[3];
+	uint8_t spare;
+	uint16_t holds; /* atomic; how often it was held because a name of it was about to go */
 };
 
 _Static_assert(sizeof(struct inode_slot) == 64, "one cache line per inode");
@@ -212,10 +214,25 @@ struct inode_slot *itab_clock_next(struct inode_table *table, uint64_t *left);
 void itab_keep_warm(struct inode_table *table, struct inode_slot *slot);
 
 /*
- * A pinned slot with a key becomes cold. False when somebody else has it pinned. When the key has
- * a handle, the caller has a use of the mount's descriptor, which goes over to the slot.
+ * Under a pin: somebody is going to remove a name. Whoever asked before whether the inode would be
+ * found again has to ask anew.
  */
-bool itab_cool(struct inode_table *table, struct inode_slot *slot);
+static inline void inode_hold(struct inode_slot *slot)
+{
+	__atomic_fetch_add(&slot->holds, 1, __ATOMIC_ACQ_REL);
+}
+
+static inline uint16_t inode_holds(const struct inode_slot *slot)
+{
+	return __atomic_load_n(&slot->holds, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * A pinned slot with a key becomes cold. False when somebody else has it pinned, or has held it
+ * since `holds` was read. When the key has a handle, the caller has a use of the mount's
+ * descriptor, which goes over to the slot.
+ */
+bool itab_cool(struct inode_table *table, struct inode_slot *slot, uint16_t holds);
 
 /* A pinned slot becomes warm; `fd` is charged and taken, and closed if it was warm already. */
 void itab_warm(struct inode_table *table, struct inode_slot *slot, int fd);

@@ -3,6 +3,7 @@
  * What one request may cost: at most one system call on files for a LOOKUP of a
  * known node, a GETATTR, a READ or a GETXATTR, and no allocation.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -22,6 +23,10 @@
 
 static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", "--xattr", NULL };
 
+static const char *const exclusive_args[] = {
+	"--sandbox=none", "--seccomp=none", "--xattr", "--exclusive", NULL,
+};
+
 static void populate(const struct share *share)
 {
 	share_write_pattern(share, "file", 1 << 20);
@@ -31,6 +36,7 @@ struct load {
 	struct fixture *f;
 	uint64_t node;
 	uint64_t fh;
+	bool exclusive; /* set before load_start(): the file is not opened */
 };
 
 static void fill_lookup(const struct load *load, struct fuse_slot *slot)
@@ -107,7 +113,7 @@ static void load_start(struct load *load, const char *const *env)
 {
 	struct fixture_config config = {
 		.populate = populate,
-		.args = bare_args,
+		.args = load->exclusive ? exclusive_args : bare_args,
 		.env = env,
 		.client = { .depth = DEPTH, .data_bytes = 4096 },
 	};
@@ -115,8 +121,9 @@ static void load_start(struct load *load, const char *const *env)
 
 	load->f = fixture_start(&config);
 	load->node = fuse_node(&load->f->client, "file");
-	g_assert_cmpint(fuse_open(&load->f->client, load->node, O_RDONLY, &open), ==, 0);
-	load->fh = open.fh;
+	g_assert_cmpint(fuse_open(&load->f->client, load->node, O_RDONLY, &open), ==,
+			load->exclusive ? -ENOSYS : 0);
+	load->fh = load->exclusive ? 0 : open.fh;
 	g_assert_cmpint(fuse_setxattr(&load->f->client, load->node, "user.a", "1", 1, 0), ==, 0);
 	/* Threads start and caches fill before anything is counted. */
 	run_load(load, fill_lookup);
@@ -125,9 +132,9 @@ static void load_start(struct load *load, const char *const *env)
 	run_load(load, fill_getxattr);
 }
 
-static void check_syscalls(fill_fn fill)
+static void check_syscalls(fill_fn fill, bool exclusive)
 {
-	struct load load;
+	struct load load = { .exclusive = exclusive };
 	struct syscall_count *count;
 	g_autofree char *text = NULL;
 
@@ -147,22 +154,27 @@ static void check_syscalls(fill_fn fill)
 
 static void test_lookup_syscalls(void)
 {
-	check_syscalls(fill_lookup);
+	check_syscalls(fill_lookup, false);
 }
 
 static void test_getattr_syscalls(void)
 {
-	check_syscalls(fill_getattr);
+	check_syscalls(fill_getattr, false);
 }
 
 static void test_read_syscalls(void)
 {
-	check_syscalls(fill_read);
+	check_syscalls(fill_read, false);
+}
+
+static void test_unopened_read_syscalls(void)
+{
+	check_syscalls(fill_read, true);
 }
 
 static void test_getxattr_syscalls(void)
 {
-	check_syscalls(fill_getxattr);
+	check_syscalls(fill_getxattr, false);
 }
 
 static void check_allocations(struct load *load, const uint64_t *counter, fill_fn fill)
@@ -180,7 +192,7 @@ static void test_allocations(void)
 	g_autofree char *preload_env = NULL;
 	const char *library = g_getenv("COUNT_ALLOC");
 	int fd = g_file_open_tmp("allocs-XXXXXX", &path, NULL);
-	struct load load;
+	struct load load = { .exclusive = false };
 	uint64_t *counter;
 
 	if (!library)
@@ -209,6 +221,8 @@ int main(int argc, char **argv)
 			test_lookup_syscalls);
 	g_test_add_func("/hot-path/getattr-is-one-system-call", test_getattr_syscalls);
 	g_test_add_func("/hot-path/read-is-one-system-call", test_read_syscalls);
+	g_test_add_func("/hot-path/so-is-one-of-a-file-that-was-not-opened",
+			test_unopened_read_syscalls);
 	g_test_add_func("/hot-path/getxattr-is-one-system-call", test_getxattr_syscalls);
 	g_test_add_func("/hot-path/requests-allocate-nothing", test_allocations);
 	return g_test_run();

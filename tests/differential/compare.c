@@ -323,7 +323,7 @@ void compare_listing(struct world *w, uint64_t nodeid, int own_fd)
 {
 	g_autoptr(GPtrArray) names = compare_sorted_names(own_fd);
 	struct fuse_open_out open;
-	int result = fuse_opendir(w->client, nodeid, 0, &open);
+	int result = world_opendir(w, nodeid, &open);
 	guint n_listed;
 
 	if (result)
@@ -331,7 +331,7 @@ void compare_listing(struct world *w, uint64_t nodeid, int own_fd)
 	n_listed = list_all(w, nodeid, open.fh, own_fd);
 	if (n_listed != names->len)
 		world_fail(w, "%u names are listed, %u are there", n_listed, names->len);
-	result = fuse_releasedir(w->client, nodeid, open.fh);
+	result = world_releasedir(w, nodeid, open.fh);
 	if (result)
 		world_fail(w, "RELEASEDIR says %s", strerror(-result));
 }

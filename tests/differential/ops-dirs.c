@@ -31,7 +31,7 @@ static void op_opendir(struct world *w)
 	int own, ref;
 
 	world_note(w, "opendir %" PRIu64, node->nodeid);
-	own = fuse_opendir(w->client, node->nodeid, O_RDONLY | O_DIRECTORY, &open_out);
+	own = world_opendir(w, node->nodeid, &open_out);
 	ref = neg_errno(open(world_ref_path(node), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (!world_same(w, own, MIN(ref, 0)))
 		return;

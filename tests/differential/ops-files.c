@@ -71,6 +71,35 @@ static int open_call(struct world *w, const struct node *node, uint32_t flags, b
 	return MIN(fuse_transact(w->client, &op), 0);
 }
 
+/* As a guest that need not open: it truncates itself. */
+static int open_without(struct world *w, const struct node *node, uint32_t flags, bool kill,
+			struct fuse_open_out *ret_open)
+{
+	const struct fuse_setattr_in in = {
+		.valid = FATTR_SIZE | (kill ? FATTR_KILL_SUIDGID : 0),
+	};
+	struct fuse_attr_out attr;
+	int result = open_call(w, node, flags, kill, ret_open);
+
+	if (result != -ENOSYS)
+		world_fail(w, "OPEN says %d", result);
+	*ret_open = (struct fuse_open_out){ 0 };
+	return flags & O_TRUNC ? fuse_setattr(w->client, node->nodeid, &in, &attr) : 0;
+}
+
+/* Without opens it is the guest's kernel that knows what a file was opened for. */
+static struct handle *handle_for(struct world *w, bool reading, bool writing)
+{
+	struct handle *handle = world_handle(w, false);
+	uint32_t access = handle ? handle->flags & O_ACCMODE : 0;
+
+	if (!handle || world_opens_files(w))
+		return handle;
+	if ((reading && access == O_WRONLY) || (writing && access == O_RDONLY))
+		return NULL;
+	return handle;
+}
+
 static void op_open(struct world *w)
 {
 	static const uint32_t modes[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR };
@@ -90,7 +119,8 @@ static void op_open(struct world *w)
 	flags |= world_chance(w, 10) ? O_NOATIME : 0;
 	kill = flags & O_TRUNC && world_chance(w, 40);
 	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags, kill ? " kill" : "");
-	own = open_call(w, node, flags, kill, &open_out);
+	own = world_opens_files(w) ? open_call(w, node, flags, kill, &open_out)
+				   : open_without(w, node, flags, kill, &open_out);
 	if (kill)
 		reference_drop_fsetid(world_ref_path(node));
 	/* The name is a magic link, which O_NOFOLLOW would not follow. */
@@ -130,7 +160,7 @@ static void op_release(struct world *w)
 
 static void op_read(struct world *w)
 {
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_for(w, true, false);
 	uint64_t offset = choose_offset(w);
 	uint32_t size = choose_size(w);
 	int own;
@@ -166,7 +196,7 @@ static ssize_t reference_write(const struct handle *handle, const void *bytes, u
 
 static void op_write(struct world *w)
 {
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_for(w, false, true);
 	uint64_t offset = choose_offset(w);
 	uint32_t size = choose_size(w);
 	const uint8_t *bytes = w->noise + world_random(w, WORLD_NOISE_BYTES - WORLD_IO_MAX);
@@ -200,7 +230,7 @@ static uint64_t choose_length(struct world *w)
 
 static void op_truncate(struct world *w)
 {
-	struct handle *handle = world_chance(w, 60) ? world_handle(w, false) : NULL;
+	struct handle *handle = world_chance(w, 60) ? handle_for(w, false, true) : NULL;
 	struct node *node = handle ? handle->node : world_file(w);
 	struct fuse_setattr_in in = { .valid = FATTR_SIZE, .size = choose_length(w) };
 	struct fuse_attr_out attr;
@@ -244,7 +274,7 @@ static void op_fallocate(struct world *w)
 		FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE,
 		1u << 20,
 	};
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_for(w, false, true);
 	uint32_t mode = modes[world_random(w, ARRAY_SIZE(modes))];
 	uint64_t offset = choose_offset(w);
 	uint64_t length = world_random(w, 1 << 20);
@@ -299,12 +329,12 @@ static void op_lseek(struct world *w)
 
 static void op_copy(struct world *w)
 {
-	struct handle *from = world_handle(w, false), *to = world_handle(w, false);
+	struct handle *from = handle_for(w, true, false), *to = handle_for(w, false, true);
 	struct fuse_copy_file_range_in in;
 	off_t ref_in, ref_out;
 	int64_t own, ref;
 
-	if (!from)
+	if (!from || !to || (!world_opens_files(w) && to->flags & O_APPEND))
 		return;
 	in = (struct fuse_copy_file_range_in){
 		.fh_in = from->fh,

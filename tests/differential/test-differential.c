@@ -171,6 +171,15 @@ static void test_with_acls(void)
 	run_alone("ACLs", FUSE_TEST_LINUX_FLAGS, args, first_seed() + 2, n_operations() / 2);
 }
 
+static void test_without_opens(void)
+{
+	/* So few descriptors that files are closed and opened again all the time. */
+	static const char *const args[] = { "--xattr", "--exclusive", "--rlimit-nofile=160", NULL };
+
+	run_alone("a guest that does not open", FUSE_TEST_LINUX_FLAGS, args, first_seed() + 3,
+		  n_operations() / 2);
+}
+
 /* ---- Four clients ---- */
 
 struct job {
@@ -330,6 +339,7 @@ int main(int argc, char **argv)
 			test_one_client);
 	g_test_add_func("/differential/so-does-a-guest-that-sends-no-groups", test_without_groups);
 	g_test_add_func("/differential/and-one-that-uses-acls", test_with_acls);
+	g_test_add_func("/differential/so-does-one-that-need-not-open", test_without_opens);
 	g_test_add_func("/differential/four-clients-apart-do-not-disturb-each-other",
 			test_four_clients_apart);
 	g_test_add_func("/differential/four-clients-in-one-tree-leave-it-consistent",

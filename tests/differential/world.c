@@ -289,11 +289,41 @@ void world_drop_lock(struct handle *handle, unsigned int owner)
 	handle->has_lock[owner] = false;
 }
 
+static bool opens_dirs(const struct world *w)
+{
+	return !(w->client->init_flags & FUSE_NO_OPENDIR_SUPPORT);
+}
+
+int world_opendir(struct world *w, uint64_t nodeid, struct fuse_open_out *ret_open)
+{
+	int result = fuse_opendir(w->client, nodeid, 0, ret_open);
+
+	if (opens_dirs(w))
+		return result;
+	if (result != -ENOSYS)
+		world_fail(w, "OPENDIR says %d", result);
+	*ret_open = (struct fuse_open_out){ 0 };
+	return 0;
+}
+
+int world_releasedir(struct world *w, uint64_t nodeid, uint64_t fh)
+{
+	return opens_dirs(w) ? fuse_releasedir(w->client, nodeid, fh) : 0;
+}
+
+static int release_file(struct world *w, uint64_t nodeid, uint64_t fh)
+{
+	/* A guest that has not heard yet may release what it has created. */
+	if (world_opens_files(w) || world_chance(w, 5))
+		return fuse_release(w->client, nodeid, fh);
+	return 0;
+}
+
 void world_close(struct world *w, struct handle *handle)
 {
 	struct node *node = handle->node;
-	int result = handle->is_dir ? fuse_releasedir(w->client, node->nodeid, handle->fh)
-				    : fuse_release(w->client, node->nodeid, handle->fh);
+	int result = handle->is_dir ? world_releasedir(w, node->nodeid, handle->fh)
+				    : release_file(w, node->nodeid, handle->fh);
 
 	if (result)
 		world_fail(w, "RELEASE says %s", strerror(-result));

@@ -120,6 +120,18 @@ void world_close(struct world *w, struct handle *handle);
 /* The reference's locks of one owner. */
 void world_drop_lock(struct handle *handle, unsigned int owner);
 
+/*
+ * OPENDIR, and its end; OPEN is in ops-files.c. Where INIT agreed that there is no need to, the
+ * handle is 0, and the first request says that it is not known.
+ */
+int world_opendir(struct world *w, uint64_t nodeid, struct fuse_open_out *ret_open);
+int world_releasedir(struct world *w, uint64_t nodeid, uint64_t fh);
+
+static inline bool world_opens_files(const struct world *w)
+{
+	return !(w->client->init_flags & FUSE_NO_OPEN_SUPPORT);
+}
+
 /* "/proc/self/fd/N" of a node's reference inode; a rotating set of buffers per thread. */
 const char *world_ref_path(const struct node *node);
 

@@ -52,6 +52,18 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	fake.negotiated = *negotiated;
 }
 
+bool fs_opens_are_optional(const struct fs *fs)
+{
+	(void)fs;
+	return fake.opens_optional;
+}
+
+bool fs_opendirs_are_optional(const struct fs *fs)
+{
+	(void)fs;
+	return fake.opendirs_optional;
+}
+
 int fs_thread_init(struct fs_thread *thread, struct fs *fs)
 {
 	thread->fs = fs;

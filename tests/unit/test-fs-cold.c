@@ -665,7 +665,7 @@ static void list_press(struct fs_unit *unit, struct listing *listing)
 			fs_readdir(unit->thread, dir, opened.fh, offset, 4096, &listing->sink), ==,
 			0);
 		/* Where the descriptor stands is where the last entry ended. */
-		offset = unit->fs->handles.slots[(uint32_t)opened.fh].position;
+		offset = unit->fs->handles.slots[(uint32_t)opened.fh - 1].position;
 	} while (listing->n_names > before);
 	g_assert_cmpint(fs_releasedir(unit->thread, opened.fh), ==, 0);
 }

@@ -93,7 +93,7 @@ static void a_handle_is_found_as_its_own_kind_only(void)
 static void made_up_handles_lead_nowhere(void)
 {
 	static const uint64_t fhs[] = {
-		1, N_MAX - 1, N_MAX, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX,
+		0, 2, N_MAX, N_MAX + 1, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX,
 	};
 	struct unit unit;
 
@@ -234,6 +234,45 @@ static void many_threads_never_see_a_closed_descriptor(void)
 	stop(&race.unit);
 }
 
+static void an_implicit_handle_is_found_by_its_node_and_closed_when_idle(void)
+{
+	struct handle_new new_handle = { .nodeid = 9,
+					 .kind = HANDLE_FILE,
+					 .flags = HANDLE_IMPLICIT };
+	struct handle_slot *slot;
+	struct unit unit;
+	uint32_t index;
+	uint64_t left;
+
+	start(&unit);
+	(void)must_add(&unit, HANDLE_FILE); /* the guest's own, never closed */
+	new_handle.fd = some_fd();
+	(void)fd_budget_take(&unit.budget);
+	g_assert_cmpint(htab_add_pinned(&unit.table, &new_handle, &slot), ==, 0);
+	g_assert_cmpuint(unit.table.n_implicit, ==, 1);
+	index = htab_index(&unit.table, slot);
+	/* In use, it is passed; just used, it is spared once. */
+	left = 10;
+	g_assert_null(htab_clock_next(&unit.table, &left));
+	htab_put(&unit.table, slot);
+	htab_touch(slot);
+	left = 2;
+	g_assert_null(htab_clock_next(&unit.table, &left));
+	g_assert_null(htab_get_implicit(&unit.table, index, 8));
+	g_assert_null(htab_get_implicit(&unit.table, 0, 7)); /* not implicit */
+	g_assert_null(htab_get_implicit(&unit.table, UINT32_MAX, 9));
+	g_assert_true(htab_get_implicit(&unit.table, index, 9) == slot);
+	htab_put(&unit.table, slot);
+	left = htab_clock_rounds(&unit.table);
+	g_assert_true(htab_clock_next(&unit.table, &left) == slot);
+	g_assert_cmpint(htab_release(slot), ==, 0);
+	htab_put(&unit.table, slot);
+	g_assert_false(is_open(new_handle.fd));
+	g_assert_null(htab_get_implicit(&unit.table, index, 9));
+	g_assert_cmpuint(unit.table.n_implicit, ==, 0);
+	stop(&unit);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -250,5 +289,8 @@ int main(int argc, char **argv)
 			handles_survive_a_new_table_on_the_same_section);
 	g_test_add_func("/handle-table/many threads never see a closed descriptor",
 			many_threads_never_see_a_closed_descriptor);
+	g_test_add_func(
+		"/handle-table/an implicit handle is found by its node and closed when idle",
+		an_implicit_handle_is_found_by_its_node_and_closed_when_idle);
 	return g_test_run();
 }

@@ -311,7 +311,7 @@ static void make_cold(struct unit *unit, uint64_t nodeid)
 	struct inode_slot *slot = itab_get(&unit->table, nodeid);
 
 	set_name(unit, slot, "name");
-	g_assert_true(itab_cool(&unit->table, slot));
+	g_assert_true(itab_cool(&unit->table, slot, inode_holds(slot)));
 	g_assert_true(inode_is_cold(slot));
 	itab_put(&unit->table, slot);
 }
@@ -345,12 +345,12 @@ static void a_pinned_or_keyless_inode_stays_warm(void)
 	start(&unit);
 	nodeid = must_add(&unit, 5);
 	slot = itab_get(&unit.table, nodeid);
-	g_assert_false(itab_cool(&unit.table, slot)); /* no key */
+	g_assert_false(itab_cool(&unit.table, slot, inode_holds(slot))); /* no key */
 	set_name(&unit, slot, "name");
 	g_assert_nonnull(itab_get(&unit.table, nodeid));
-	g_assert_false(itab_cool(&unit.table, slot)); /* somebody else uses it */
+	g_assert_false(itab_cool(&unit.table, slot, inode_holds(slot))); /* somebody else uses it */
 	itab_put(&unit.table, slot);
-	g_assert_true(itab_cool(&unit.table, slot));
+	g_assert_true(itab_cool(&unit.table, slot, inode_holds(slot)));
 	itab_put(&unit.table, slot);
 	stop(&unit);
 }
@@ -390,7 +390,7 @@ static void a_handle_decides_where_there_is_one(void)
 	nodeid = must_add(&unit, 5);
 	slot = itab_get(&unit.table, nodeid);
 	itab_set_handle(&unit.table, slot, &handle);
-	g_assert_true(itab_cool(&unit.table, slot));
+	g_assert_true(itab_cool(&unit.table, slot, inode_holds(slot)));
 	itab_put(&unit.table, slot);
 	g_assert_cmpuint(itab_lookup_known(&unit.table, &found.seen, NULL, &cold), ==, 0);
 	g_assert_cmpuint(cold.nodeid, ==, nodeid);

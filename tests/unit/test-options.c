@@ -72,6 +72,30 @@ static void a_later_option_wins(void)
 	options_deinit(&o);
 }
 
+static void an_exclusive_share_is_cached(void)
+{
+	static const char *const wrong[] = {
+		"--cache=never",
+		"--cache=metadata",
+		"--allow-direct-io",
+	};
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " --exclusive"), ==, OPTIONS_RUN);
+	g_assert_true(o.exclusive);
+	g_assert_cmpint(o.cache, ==, FS_CACHE_ALWAYS);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --exclusive --cache=auto"), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.cache, ==, FS_CACHE_AUTO);
+	options_deinit(&o);
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autofree char *line = g_strdup_printf(USUAL " --exclusive %s", wrong[i]);
+
+		g_assert_cmpint(parse(&o, line), ==, OPTIONS_USAGE);
+		options_deinit(&o);
+	}
+}
+
 static void file_handles_have_three_words_and_an_old_one(void)
 {
 	static const struct {
@@ -304,6 +328,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/equal signs and blanks both separate values",
 			equal_signs_and_blanks_both_separate_values);
 	g_test_add_func("/options/a later option wins", a_later_option_wins);
+	g_test_add_func("/options/an exclusive share is cached", an_exclusive_share_is_cached);
 	g_test_add_func("/options/file handles have three words and an old one",
 			file_handles_have_three_words_and_an_old_one);
 	g_test_add_func("/options/the line of libvirt nine is understood",
