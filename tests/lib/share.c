@@ -2,9 +2,9 @@
 /* Scratch trees to share, with canaries beside them. */
 #include "tests/lib/share.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,17 +69,77 @@ void share_init(struct share *share)
 	}
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* The entries of a directory in @top become entries of @top. */
+static int raise_contents(int top, const char *name, unsigned int *n_moved)
 {
-	(void)st;
-	(void)ftw;
-	return type == FTW_DP ? rmdir(path) : unlink(path);
+	int fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return -1;
+	while (!r && (entry = readdir(dir))) {
+		char moved[32];
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		g_snprintf(moved, sizeof(moved), "removed-%u", (*n_moved)++);
+		r = renameat(fd, entry->d_name, top, moved);
+	}
+	closedir(dir);
+	return r;
+}
+
+static int remove_entry(int top, const char *name, unsigned int *n_moved)
+{
+	if (!unlinkat(top, name, 0))
+		return 0;
+	if (errno != EISDIR)
+		return -1;
+	if (!unlinkat(top, name, AT_REMOVEDIR))
+		return 0;
+	return errno == ENOTEMPTY ? raise_contents(top, name, n_moved) : -1;
+}
+
+/*
+ * Empties a directory from where it is: its path may be longer than a path can be. What is found in a
+ * subdirectory moves up before that goes, so that depth costs nothing.
+ */
+static int empty_dir(int top)
+{
+	unsigned int n_moved = 0;
+
+	for (;;) {
+		DIR *dir = fdopendir(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		struct dirent *entry;
+		unsigned int n = 0;
+
+		if (!dir)
+			return -1;
+		while ((entry = readdir(dir))) {
+			if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+				continue;
+			n++;
+			if (remove_entry(top, entry->d_name, &n_moved))
+				break;
+		}
+		closedir(dir);
+		if (entry)
+			return -1;
+		if (!n)
+			return 0;
+	}
 }
 
 void share_deinit(struct share *share)
 {
-	if (share->base && nftw(share->base, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
+	int fd = share->base ? open(share->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (share->base && (fd < 0 || empty_dir(fd) || rmdir(share->base)))
 		test_die("remove %s: %s", share->base, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	g_clear_pointer(&share->base, g_free);
 	g_clear_pointer(&share->dir, g_free);
 }
