@@ -143,13 +143,16 @@ daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 daemon_settled() { grep -q 'Waiting for vhost-user' "$daemon_log" || daemon_gone; }
 
 # start_daemon OPTION...: comes back when it listens on $socket. Where there are
-# several at a time, $instance keeps their files apart.
+# several at a time, $instance keeps their files apart. $daemon_prefix is the command
+# that starts it, $socket_dir where it may make its socket.
+daemon_prefix=()
+socket_dir=$work
 start_daemon() {
-	socket=$work/socket$instance
+	socket=$socket_dir/socket$instance
 	daemon_log=$work/daemon$instance.log
 	rm -f "$socket"
 	: >"$daemon_log"
-	"$VIRTIOFSD" --shared-dir "$share" --socket-path "$socket" "$@" \
+	"${daemon_prefix[@]}" "$VIRTIOFSD" --shared-dir "$share" --socket-path "$socket" "$@" \
 		2>"$daemon_log" </dev/null &
 	daemon_pid=$!
 	until_true 20 daemon_settled || bail "the daemon does not start"
