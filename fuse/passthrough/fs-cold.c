@@ -331,6 +331,19 @@ static int open_name(struct fs *fs, struct inode_slot *slot, const struct inode_
 	return r;
 }
 
+/* The host may have removed or replaced what was cold, but an open file is there until released. */
+static int open_opened(struct fs *fs, const struct inode_slot *slot, const struct inode_seen *want)
+{
+	cleanup_file struct file_ref file = { fs, htab_find(&fs->handles,
+							    itab_nodeid(&fs->inodes, slot)) };
+	int fd;
+
+	if (!file.slot)
+		return -ESTALE;
+	fd = fd_reopen(fs->proc_self_fd, file.slot->fd, O_PATH);
+	return fd < 0 ? fd : if_same(want, true, fd);
+}
+
 static int open_cold(struct fs *fs, struct inode_slot *slot, unsigned int depth)
 {
 	struct inode_seen want;
@@ -342,6 +355,8 @@ static int open_cold(struct fs *fs, struct inode_slot *slot, unsigned int depth)
 		r = open_handle(fs, &want, &key.handle);
 	if (r < 0 && r != -EMFILE && r != -ENFILE && key.name.parent)
 		r = open_name(fs, slot, &want, &key.name, depth);
+	if (r == -ESTALE || r == -ENOENT)
+		r = open_opened(fs, slot, &want);
 	return r;
 }
 

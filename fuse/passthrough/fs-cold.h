@@ -6,7 +6,8 @@
  * was last seen under, in a directory that may have to be opened in the same way first. Whatever
  * was opened is compared with what is known of the inode before it is used. An inode that could
  * not be found again keeps its descriptor: one without a name, and one whose name leads elsewhere
- * by now. That is why names that are about to go are looked at first (fs_hold_name).
+ * by now. That is why names that are about to go are looked at first (fs_hold_name). What the host
+ * removes while it is cold is gone, unless the guest has it open: an open file leads back to it.
  */
 #ifndef FUSE_PASSTHROUGH_FS_COLD_H
 #define FUSE_PASSTHROUGH_FS_COLD_H

@@ -111,7 +111,7 @@ static int add(struct handle_table *table, const struct handle_new *new_handle, 
 	}
 	slot = &table->slots[index];
 	generation = slot_generation(__atomic_load_n(&slot->word, __ATOMIC_RELAXED));
-	slot->nodeid = new_handle->nodeid;
+	__atomic_store_n(&slot->nodeid, new_handle->nodeid, __ATOMIC_RELAXED);
 	slot->position = 0;
 	slot->fd = take_fd(&fd);
 	slot->kind = (uint8_t)new_handle->kind;
@@ -157,6 +157,25 @@ struct handle_slot *htab_get(struct handle_table *table, uint64_t fh, enum handl
 	if (slot->kind == kind)
 		return slot;
 	htab_put(table, slot);
+	return NULL;
+}
+
+struct handle_slot *htab_find(struct handle_table *table, uint64_t nodeid)
+{
+	uint32_t n = slot_pool_used(&table->pool);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct handle_slot *slot = &table->slots[i];
+		uint64_t word = __atomic_load_n(&slot->word, __ATOMIC_RELAXED);
+
+		/* A glance first: the slot may become another handle until it is pinned. */
+		if (__atomic_load_n(&slot->nodeid, __ATOMIC_RELAXED) != nodeid ||
+		    !slot_pin(&slot->word, slot_generation(word)))
+			continue;
+		if (slot->nodeid == nodeid)
+			return slot;
+		htab_put(table, slot);
+	}
 	return NULL;
 }
 

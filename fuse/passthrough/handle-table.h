@@ -43,7 +43,7 @@ enum handle_flags {
 
 struct handle_slot {
 	uint64_t word;	   /* atomic; slot.h */
-	uint64_t nodeid;   /* of the inode that was opened */
+	uint64_t nodeid;   /* of the inode that was opened; atomic for who has no pin */
 	uint64_t position; /* directories, under the handle's lock: where the descriptor stands */
 	int32_t fd;	   /* owned */
 	uint16_t flags;	   /* enum handle_flags */
@@ -97,6 +97,9 @@ int htab_add_pinned(struct handle_table *table, const struct handle_new *new_han
 /* The pinned slot, or NULL when there is no such handle of this kind. */
 struct handle_slot *htab_get(struct handle_table *table, uint64_t fh, enum handle_kind kind);
 void htab_put(struct handle_table *table, struct handle_slot *slot);
+
+/* Any pinned handle that was opened from this node, or NULL. Looks at all there are. */
+struct handle_slot *htab_find(struct handle_table *table, uint64_t nodeid);
 
 /* Whether a pinned handle has not been released yet. */
 static inline bool htab_live(const struct handle_slot *slot)

@@ -228,6 +228,44 @@ static void files_removed_while_open_or_known_answer(gconstpointer kind)
 	check_fds(world);
 }
 
+/* Cold by then, the inode has no name any more, nor, to most file systems, a handle. */
+static void files_replaced_by_the_host_while_open_answer(gconstpointer kind)
+{
+	const unsigned int n_open = 30, first = 100;
+	struct world *world = world_of(kind);
+	struct fuse_client *client = &world->f->client;
+	struct fuse_open_out open[30];
+
+	for (unsigned int i = 0; i < n_open; i++)
+		g_assert_cmpint(fuse_open(client, world->file[first + i], O_RDONLY, &open[i]), ==,
+				0);
+	use_all(world);
+	use_all(world);
+	for (unsigned int i = 0; i < n_open; i++) {
+		g_autofree char *path = g_strdup_printf("d0/f%u", first + i);
+		g_autofree char *to = g_strdup(share_path(&world->f->share, path));
+
+		share_write_text(&world->f->share, "new", "new");
+		g_assert_cmpint(rename(share_path(&world->f->share, "new"), to), ==, 0);
+	}
+	for (unsigned int i = 0; i < n_open; i++) {
+		g_autofree char *path = g_strdup_printf("d0/f%u", first + i);
+		uint64_t node = world->file[first + i];
+		struct fuse_entry_out entry;
+
+		g_assert_cmpuint(attr_of(world, node).nlink, ==, 0);
+		check_content(world, node, path);
+		g_assert_cmpint(fuse_release(client, node, open[i].fh), ==, 0);
+		g_assert_cmpint(fuse_lookup(client, world->dir[0], strchr(path, '/') + 1, &entry),
+				==, 0);
+		g_assert_cmpuint(entry.nodeid, !=, node);
+		check_content(world, entry.nodeid, "new");
+		/* As often as it was looked up: what has no name keeps its descriptor. */
+		fuse_batch_forget(client, &(struct fuse_forget_one){ node, i % 4 ? 1 : 2 }, 1);
+	}
+	check_fds(world);
+}
+
 static void a_directory_renamed_by_the_host_is_the_same(gconstpointer kind)
 {
 	struct world *world = world_of(kind);
@@ -319,6 +357,8 @@ static const struct both tests[] = {
 	{ "every-file-answers-and-reads", every_file_answers_and_reads },
 	{ "files-renamed-while-known-are-the-same", files_renamed_while_known_are_the_same },
 	{ "files-removed-while-open-or-known-answer", files_removed_while_open_or_known_answer },
+	{ "files-replaced-by-the-host-while-open-answer",
+	  files_replaced_by_the_host_while_open_answer },
 	{ "a-directory-renamed-by-the-host-is-the-same",
 	  a_directory_renamed_by_the_host_is_the_same },
 	{ "too-many-open-files-are-refused-and-nothing-else",

@@ -25,6 +25,7 @@ tests_done=0
 tests_failed=0
 daemon_pid=
 share=
+instance=
 work=$(mktemp -d "${TMPDIR:-/tmp}/guest-test.XXXXXX")
 
 # --- results ----------------------------------------------------------------
@@ -88,9 +89,9 @@ finish() {
 cleanup() {
 	local status=$?
 
-	if ((status != 0 || tests_failed > 0)) && [[ -r $work/daemon.log ]]; then
+	if ((status != 0 || tests_failed > 0)); then
 		note "last lines of the daemon's log:"
-		tail -n 30 "$work/daemon.log" | sed 's/^/#   /'
+		tail -q -n 30 "$work"/daemon*.log 2>/dev/null | sed 's/^/#   /'
 	fi
 	stop_daemon
 	! mountpoint -q "$share" || umount -R "$share" || umount --lazy "$share"
@@ -139,18 +140,23 @@ until_true() {
 }
 
 daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
-daemon_settled() { grep -q 'Waiting for vhost-user' "$work/daemon.log" || daemon_gone; }
+daemon_settled() { grep -q 'Waiting for vhost-user' "$daemon_log" || daemon_gone; }
 
-# start_daemon OPTION...: comes back when it listens on $socket.
+# start_daemon OPTION...: comes back when it listens on $socket. Where there are
+# several at a time, $instance keeps their files apart. $daemon_prefix is the command
+# that starts it, $socket_dir where it may make its socket.
+daemon_prefix=()
+socket_dir=$work
 start_daemon() {
-	socket=$work/socket
+	socket=$socket_dir/socket$instance
+	daemon_log=$work/daemon$instance.log
 	rm -f "$socket"
-	: >"$work/daemon.log"
-	"$VIRTIOFSD" --shared-dir "$share" --socket-path "$socket" "$@" \
-		2>"$work/daemon.log" </dev/null &
+	: >"$daemon_log"
+	"${daemon_prefix[@]}" "$VIRTIOFSD" --shared-dir "$share" --socket-path "$socket" "$@" \
+		2>"$daemon_log" </dev/null &
 	daemon_pid=$!
 	until_true 20 daemon_settled || bail "the daemon does not start"
-	[[ -S $socket ]] || bail "the daemon ended: $(tail -n1 "$work/daemon.log")"
+	[[ -S $socket ]] || bail "the daemon ended: $(tail -n1 "$daemon_log")"
 }
 
 # check_daemon_ended SENTENCE: it ends by itself once its guest is gone.
@@ -172,6 +178,25 @@ stop_daemon() {
 	until_true 5 daemon_gone || kill -KILL "$daemon_pid" 2>/dev/null || true
 	wait "$daemon_pid" 2>/dev/null || true
 	daemon_pid=
+}
+
+children_of() { tr -d ' ' <"/proc/$1/task/$1/children"; }
+
+# The process that serves: the daemon or, in a namespace, its child.
+server_of() {
+	local child
+
+	child=$(children_of "$1")
+	echo "${child:-$1}"
+}
+
+n_fds() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
+n_threads() { find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l; }
+
+# Without the guest's memory, of which much or little may be mapped.
+rss_kib() {
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { guest = /memfd:guest|vm_file|\/dev\/shm/ }
+		/^Rss:/ && !guest { n += $2 } END { print n + 0 }' "/proc/$1/smaps"
 }
 
 # --- guests -----------------------------------------------------------------------
@@ -196,13 +221,13 @@ take_results() {
 # put before it, on $socket under the tag "share"; options are the runner's. The
 # status is the guest's.
 run_guest() {
-	local kind=$1 script=$work/$2 status=0
-	shift 2
+	local kind=$1 script=$work/script$instance out=$work/guest$instance.out status=0
 
-	cat "$guest_dir/in-guest.sh" "$guest_dir/${script##*/}" >"$script"
+	cat "$guest_dir/in-guest.sh" "$guest_dir/$2" >"$script"
+	shift 2
 	"$guest_dir/run-$kind.sh" "$@" "$socket" share "$script" "${guest_args[@]}" \
-		>"$work/guest.out" 2>&1 || status=$?
-	take_results <"$work/guest.out"
+		>"$out" 2>&1 || status=$?
+	take_results <"$out"
 	return "$status"
 }
 

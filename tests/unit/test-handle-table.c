@@ -104,6 +104,25 @@ static void made_up_handles_lead_nowhere(void)
 	stop(&unit);
 }
 
+static void a_node_leads_to_what_was_opened_from_it(void)
+{
+	struct handle_slot *slot;
+	struct unit unit;
+	uint64_t fh;
+
+	start(&unit);
+	g_assert_null(htab_find(&unit.table, 7));
+	fh = must_add(&unit, HANDLE_FILE);
+	g_assert_null(htab_find(&unit.table, 8));
+	slot = htab_find(&unit.table, 7);
+	g_assert_nonnull(slot);
+	g_assert_cmpint(release(&unit, fh, HANDLE_FILE), ==, 0);
+	g_assert_true(is_open(slot->fd));
+	g_assert_null(htab_find(&unit.table, 7));
+	htab_put(&unit.table, slot);
+	stop(&unit);
+}
+
 static void a_released_handle_stays_bad_when_its_slot_is_used_again(void)
 {
 	struct unit unit;
@@ -279,6 +298,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/handle-table/a handle is found as its own kind only",
 			a_handle_is_found_as_its_own_kind_only);
 	g_test_add_func("/handle-table/made-up handles lead nowhere", made_up_handles_lead_nowhere);
+	g_test_add_func("/handle-table/a node leads to what was opened from it",
+			a_node_leads_to_what_was_opened_from_it);
 	g_test_add_func("/handle-table/a released handle stays bad when its slot is used again",
 			a_released_handle_stays_bad_when_its_slot_is_used_again);
 	g_test_add_func("/handle-table/the last user of a released handle closes it",
