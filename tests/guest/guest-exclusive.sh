@@ -134,22 +134,30 @@ all_is_read() {
 	[[ $(grep -rl 'return x' --exclude-dir=.git . | wc -l) == 2100 ]]
 }
 
+# A thousand files or so.
+part_is_committed() {
+	mkdir part
+	(cd tree && find . -type f | sort | head -n 1000 | tar cf - -T -) | tar xf - -C part
+	git -C part init -q && git -C part add -A && git -C part commit -q -m part
+}
+
 status_is_clean() {
 	[[ -z $(git status --porcelain) ]]
 }
 
 phase "untar" tar xf tree.tar
 cd tree || exit 1
-check "git commits the tree" eval "git init -q . && git add -A && git commit -q -m tree &&
-	git repack -adq"
-echo 3 >/proc/sys/vm/drop_caches
-phase "git status, nothing cached" status_is_clean
-phase "git status again" status_is_clean
 echo 3 >/proc/sys/vm/drop_caches
 phase "grep -r, nothing cached" all_is_read
 phase "grep -r again" all_is_read
 phase "make" program_is_right
 cd .. || exit 1
-phase "git clone" git clone -q tree clone
+check "git commits a part of the tree" part_is_committed
+cd part || exit 1
+echo 3 >/proc/sys/vm/drop_caches
+phase "git status, nothing cached" status_is_clean
+phase "git status again" status_is_clean
+cd .. || exit 1
+phase "git clone" git clone -q part clone
 check "git finds the clone sound" git -C clone fsck --full
 exit "$guest_failed"

@@ -9,8 +9,8 @@
 require git gcc make sqlite3 mkfs.ext4 tar flock
 require_assets uml
 
-phases=(untar "git status, nothing cached" "git status again" "grep -r, nothing cached"
-	"grep -r again" make "git clone")
+phases=(untar "grep -r, nothing cached" "grep -r again" make
+	"git status, nothing cached" "git status again" "git clone")
 
 # Lines of "phase operation" for every request between two syncs.
 requests() {
