@@ -9,8 +9,8 @@
 require git gcc make sqlite3 mkfs.ext4 tar flock
 require_assets uml
 
-phases=(untar "git status, nothing cached" "git status again" "grep -r, nothing cached"
-	"grep -r again" make "git clone")
+phases=(untar "grep -r, nothing cached" "grep -r again" make
+	"git status, nothing cached" "git status again" "git clone")
 
 # Lines of "phase operation" for every request between two syncs.
 requests() {
@@ -36,18 +36,19 @@ work_in() {
 	make_ext4_share 1G
 	cp "$work/tree.tar" "$share"
 	start_daemon --tag share --log-level debug "$@"
-	run_guest uml guest-exclusive.sh --timeout 100 --mem 1G || status=$?
+	run_guest uml guest-exclusive.sh --timeout 200 --mem 1G || status=$?
 	check_equal "the guest ends well with $name" 0 "$status"
 	check_daemon_ended "the daemon ends by itself with its guest with $name"
 	requests "$work/$name"
-	"$guest_dir/manifest.sh" "$share/clone" >"$work/manifest-$name"
 	umount "$share"
 	rmdir "$share"
 }
 
 "$guest_dir/make-tree.sh" "$work/tree"
 tar cf "$work/tree.tar" -C "$work" tree
+guest_args=(phases)
 work_in handles --cache always
+guest_args=()
 work_in exclusive --exclusive
 
 for i in "${!phases[@]}"; do
