@@ -344,7 +344,9 @@ static int add_created(struct fs *fs, const struct created *new, struct fs_entry
 	r = fs_lookup_fd(fs, &in, new->name, r, new->room, &entry);
 	if (r < 0)
 		return r;
-	stay_quiet(fd, new->flags);
+	/* What stands for all opens has the wishes of none. */
+	if (!fs_implicit_files(&fs->implicit))
+		stay_quiet(fd, new->flags);
 	node.slot = itab_get(&fs->inodes, entry.nodeid);
 	r = -ESTALE;
 	if (node.slot)

@@ -179,7 +179,7 @@ static int go_to(struct handle_slot *slot, uint64_t offset)
 	return 0;
 }
 
-static int read_locked(struct dir_run *run, uint64_t offset)
+static int read_on(struct dir_run *run, uint64_t offset)
 {
 	int r = go_to(run->slot, offset);
 
@@ -188,6 +188,21 @@ static int read_locked(struct dir_run *run, uint64_t offset)
 	do {
 		r = read_some(run);
 	} while (r > 0);
+	return r;
+}
+
+static int read_locked(struct dir_run *run, uint64_t offset)
+{
+	int r = read_on(run, offset);
+
+	/*
+	 * A directory begins with "."; but ext4, after a descriptor has been moved to the end
+	 * before anything was read, finds nothing the next time it is read from the start.
+	 */
+	if (r == 0 && !run->any && offset == 0) {
+		run->slot->position = HANDLE_LOST;
+		r = read_on(run, 0);
+	}
 	/* What has been delivered counts; the guest meets the error when it goes on. */
 	return run->any ? 0 : r;
 }

@@ -190,7 +190,8 @@ static int open_once(struct fs *fs, int path_fd, uint16_t needs, uint16_t *ret_c
 	return first;
 }
 
-static int open_file(struct fs *fs, const struct inode_slot *inode, uint16_t needs, uint16_t *ret_can)
+static int open_file(struct fs *fs, const struct inode_slot *inode, uint16_t needs,
+		     uint16_t *ret_can)
 {
 	unsigned int n_tries = 0;
 	int fd;
@@ -236,8 +237,8 @@ static __attribute__((__noinline__)) int open_node(struct fs_thread *thread, uin
 	return fd < 0 ? fd : fs_implicit_add(fs, node.slot, fd, can, NULL, ret_slot);
 }
 
-int fs_implicit_get(struct fs_thread *thread, uint64_t nodeid, enum handle_kind kind, uint16_t needs,
-		    struct handle_slot **ret_slot)
+int fs_implicit_get(struct fs_thread *thread, uint64_t nodeid, enum handle_kind kind,
+		    uint16_t needs, struct handle_slot **ret_slot)
 {
 	struct fs *fs = thread->fs;
 	const bool *agreed = kind == HANDLE_DIR ? &fs->implicit.dirs : &fs->implicit.files;

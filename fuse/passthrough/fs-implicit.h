@@ -44,8 +44,8 @@ struct handle_slot *fs_implicit_find(struct fs *fs, uint64_t nodeid);
  * The pinned handle of a node that can do what `needs` says (HANDLE_READS, HANDLE_WRITES,
  * HANDLE_APPENDS, or 0), opened where necessary. -EBADF when INIT has not agreed on it.
  */
-int fs_implicit_get(struct fs_thread *thread, uint64_t nodeid, enum handle_kind kind, uint16_t needs,
-		    struct handle_slot **ret_slot);
+int fs_implicit_get(struct fs_thread *thread, uint64_t nodeid, enum handle_kind kind,
+		    uint16_t needs, struct handle_slot **ret_slot);
 
 /*
  * Makes `fd` the handle of a pinned inode; taken, also on failure, and charged as by fs_add_file().

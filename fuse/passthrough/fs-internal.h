@@ -227,7 +227,7 @@ static inline void fs_mark_submount(struct fs_attr *attr, bool other_dev)
 static inline uint16_t fs_submount_flags(const struct inode_slot *slot)
 {
 	return (uint16_t)((slot->flags & INODE_SUBMOUNT ? HANDLE_SUBMOUNT : 0) |
-			 (slot->flags & INODE_OTHER_DEV ? HANDLE_OTHER_DEV : 0));
+			  (slot->flags & INODE_OTHER_DEV ? HANDLE_OTHER_DEV : 0));
 }
 
 /* ---- Opens ---- */

@@ -28,7 +28,7 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags)
 	 * To write back a page in part, the guest first reads it, through any handle it has. What
 	 * stands for all of its opens has to serve readers, too.
 	 */
-	if (access == 1 && (fs_has_writeback(fs) || fs_implicit_files(&fs->implicit)))
+	if ((access == 1 && fs_has_writeback(fs)) || (access && fs_implicit_files(&fs->implicit)))
 		flags = O_RDWR;
 	if (guest_flags & GUEST_O_TRUNC)
 		flags |= O_TRUNC;

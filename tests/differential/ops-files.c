@@ -116,7 +116,8 @@ static void op_open(struct world *w)
 	flags |= world_chance(w, 15) ? O_APPEND : 0;
 	flags |= world_chance(w, 10) ? O_NONBLOCK | O_NOFOLLOW : 0;
 	flags |= world_chance(w, 3) ? O_DSYNC : 0;
-	flags |= world_chance(w, 10) ? O_NOATIME : 0;
+	/* Without opens nobody hears of it. */
+	flags |= world_chance(w, 10) && world_opens_files(w) ? O_NOATIME : 0;
 	kill = flags & O_TRUNC && world_chance(w, 40);
 	world_note(w, "open %" PRIu64 " flags 0%o%s", node->nodeid, flags, kill ? " kill" : "");
 	own = world_opens_files(w) ? open_call(w, node, flags, kill, &open_out)

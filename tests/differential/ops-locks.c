@@ -69,9 +69,15 @@ static int reference_set(struct handle *handle, unsigned int which, const struct
 	return neg_errno(fcntl(handle->lock_fd[which], F_OFD_SETLK, &range));
 }
 
+/* A guest that does not open keeps its locks to itself. */
+static struct handle *handle_to_lock(struct world *w)
+{
+	return world_opens_files(w) ? world_handle(w, false) : NULL;
+}
+
 static void op_setlk(struct world *w)
 {
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_to_lock(w);
 	unsigned int which = (unsigned int)world_random(w, HANDLE_OWNERS);
 	struct fuse_lk_in in = { 0 };
 	bool wait;
@@ -114,7 +120,7 @@ static void same_conflict(struct world *w, const struct fuse_file_lock *own,
 
 static void op_getlk(struct world *w)
 {
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_to_lock(w);
 	unsigned int which = (unsigned int)world_random(w, HANDLE_OWNERS);
 	cleanup_fd int fd = -1;
 	struct fuse_lk_in in = { 0 };
@@ -150,7 +156,7 @@ static void op_flock(struct world *w)
 		{ F_WRLCK, LOCK_EX | LOCK_NB },
 		{ F_UNLCK, LOCK_UN },
 	};
-	struct handle *handle = world_handle(w, false);
+	struct handle *handle = handle_to_lock(w);
 	size_t kind = world_random(w, ARRAY_SIZE(kinds));
 	struct fuse_lk_in in = { .lk_flags = FUSE_LK_FLOCK, .lk.end = INT64_MAX };
 	bool wait;
@@ -183,7 +189,7 @@ static void op_flush(struct world *w)
 	own = fuse_flush_fh(w->client, handle->node->nodeid, handle->fh,
 			    owner_id(w, handle, which));
 	world_drop_lock(handle, which);
-	world_same(w, own, 0);
+	world_same(w, own, world_opens_files(w) ? 0 : -ENOSYS);
 }
 
 /* Of a request that has long been answered: nothing comes of it. */
