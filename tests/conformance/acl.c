@@ -25,15 +25,9 @@ struct acl {
 
 enum { U_OBJ = 1, U = 2, G_OBJ = 4, G = 8, MASK = 0x10, OTHER = 0x20 };
 
-#define NO_ID 0xffffffffU
-#define ENTRIES(...)           \
-	(const struct entry[]) \
-	{                      \
-		__VA_ARGS__,   \
-		{              \
-			0      \
-		}              \
-	}
+#define NO_ID	     0xffffffffU
+/* Always with an end; an ACL of five entries at most is written in place. */
+#define ENTRIES(...) ((const struct entry[6]){ __VA_ARGS__ })
 
 static int set_acl(const char *path, const char *name, const struct entry *entries)
 {

@@ -21,7 +21,7 @@ static void make_many(const char *dir, int count)
 	must(chdir(dir));
 	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "name-%d", i);
-		must(try_open(name, O_CREAT | O_EXCL | O_WRONLY, 0600));
+		must(mknod(name, S_IFREG | 0600, 0));
 	}
 	must(chdir(".."));
 }
@@ -52,7 +52,6 @@ static void check_many(void)
 {
 	struct dirent *entry;
 	int strangers = 0, removed = 0;
-	char path[300];
 	DIR *dir;
 
 	make_many("d", MANY);
@@ -66,8 +65,7 @@ static void check_many(void)
 	memset(seen, 0, sizeof(seen));
 	while ((entry = readdir(dir))) {
 		mark(entry, MANY);
-		snprintf(path, sizeof(path), "d/%s", entry->d_name);
-		removed += entry->d_name[0] != '.' && unlink(path) == 0;
+		removed += entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) == 0;
 	}
 	equals("names are listed once each while they are removed", MANY, count_seen(MANY, 1));
 	equals("each is removed when it is listed", MANY, removed);

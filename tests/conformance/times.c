@@ -378,7 +378,7 @@ static void check_access_time(void)
 	must(read(fd, &byte, 1));
 	must(fstat(fd, &st));
 	close(fd);
-	equals("a read with O_NOATIME leaves the access time", 1000, look("file").st_atim.tv_sec);
+	holds("a read with O_NOATIME leaves the access time", look("file").st_atim.tv_sec == 1000);
 	must(set_times("file", 1000, 0, 2000, 0));
 	fd = must(open("file", O_WRONLY | O_CLOEXEC));
 	must(write(fd, "x", 1));
