@@ -194,6 +194,9 @@ static void check_direct(void)
 	holds("directly read blocks are equal", all_bytes(block, 8192, 'd'));
 	equals("what was written directly is read the other way", 255, (long)strlen(get("file")));
 	must(truncate("file", 4096 + 100));
+	observe("a direct read to memory that is not aligned", pread(fd, block + 1, 512, 0));
+	observe("a direct read from a place that is not aligned", pread(fd, block, 4096, 1));
+	observe("a direct write of a length that is not aligned", pwrite(fd, block, 100, 0));
 	equals("a direct read at the end is short", 100, pread(fd, block, 4096, 4096));
 	equals("a direct read beyond the end is empty", 0, pread(fd, block, 4096, 8192));
 	close(fd);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "world.h"
 
-#define GROUP_SECONDS 40 /* for a group of checks, or it hangs */
+#define GROUP_SECONDS 100 /* for a group of checks, or it hangs */
 
 static const struct {
 	const char *name;
@@ -37,6 +37,8 @@ static const struct {
 	{ "special", special_groups },
 	{ "copies", copy_groups },
 	{ "stat", stat_groups },
+	{ "races", race_groups },
+	{ "programs", watch_groups },
 };
 
 static int enter(const char *path)
@@ -73,6 +75,9 @@ static int run_theme(const char *name, const group_fn *groups)
 
 int main(int argc, char **argv)
 {
+	/* As a program of a file that belongs to somebody: whom it runs as. */
+	if (argc == 2 && strcmp(argv[1], "--ids") == 0)
+		return (int)((geteuid() - 1000) * 10 + getegid() - 1000);
 	if (argc != 2 || geteuid() != 0) {
 		fprintf(stderr, "usage: conformance DIR (as root)\n");
 		return 2;

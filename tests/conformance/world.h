@@ -14,8 +14,9 @@ typedef void (*group_fn)(void);
 
 extern const group_fn acl_groups[], copy_groups[], dir_groups[], hole_groups[], io_groups[],
 	link_groups[], lock_groups[], map_groups[], name_groups[], open_groups[],
-	permission_groups[], rename_groups[], setid_groups[], special_groups[], stat_groups[],
-	time_groups[], truncate_groups[], unlinked_groups[], xattr_groups[];
+	permission_groups[], race_groups[], rename_groups[], setid_groups[], special_groups[],
+	stat_groups[], time_groups[], truncate_groups[], unlinked_groups[], watch_groups[],
+	xattr_groups[];
 
 #define TEAM 2000
 
