@@ -76,10 +76,20 @@ static void check_vectors(void)
 	close(fd);
 }
 
+/* Memory as O_DIRECT wants it. */
+static void *get_memory(size_t blocks)
+{
+	void *memory = aligned_alloc(4096, blocks * 4096);
+
+	if (!memory)
+		abort();
+	return memory;
+}
+
 static void check_large(void)
 {
 	size_t size = (3 << 20) + 12345;
-	unsigned char *data = malloc(size), *copy = malloc(size);
+	unsigned char *data = get_memory(772), *copy = get_memory(772);
 	int fd = must(open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0644));
 
 	for (size_t i = 0; i < size; i++)
@@ -183,7 +193,7 @@ static void check_two_handles(void)
 
 static void check_direct(void)
 {
-	char *block = aligned_alloc(4096, 8192);
+	char *block = get_memory(2);
 	int fd = open("file", O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
 
 	works("O_DIRECT opens", fd);

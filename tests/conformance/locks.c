@@ -390,7 +390,7 @@ static void check_deadlock(void)
 	tell('W', F_WRLCK, 0, 1);
 	must(pthread_create(&waiter, NULL, wait_for_lock, &error) ? -1 : 0);
 	must(clock_gettime(CLOCK_REALTIME, &end));
-	end.tv_sec += 2;
+	end.tv_sec += 4;
 	if (pthread_timedjoin_np(waiter, NULL, &end) == 0) {
 		must(posix_lock(fd, F_SETLK, F_UNLCK, 0, 1));
 		told = hear() < 0 ? errno : error;

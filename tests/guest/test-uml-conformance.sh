@@ -59,6 +59,22 @@ in_guest() {
 	rm -rf "$share/guest" "$share/results"
 }
 
+# compared KNOWN HOST GUEST: what the comparison says of lines of text.
+compared() {
+	awk -v run=self -f "$compare" <(echo "$1") <(echo "$2") <(echo "$3")
+}
+
+check_equal "a difference is noticed" "differs: a: b | ok | EIO" \
+	"$(compared "" "ok 1 - a: b -> ok" "ok 1 - a: b -> EIO")"
+check_equal "a known difference is none" "" \
+	"$(compared "x,self | a: b | ok | EIO | why" "ok 1 - a: b -> ok" "ok 1 - a: b -> EIO")"
+check_equal "a row that is not needed is noticed" "known, but not so: a: b | ok | EIO" \
+	"$(compared "* | a: b | ok | EIO | why" "ok 1 - a: b -> ok" "ok 1 - a: b -> ok")"
+check_equal "a check that fails alike is noticed" "fails on the host: a: b -> FAILED 1" \
+	"$(compared "" "not ok 1 - a: b -> 1" "not ok 1 - a: b -> 1")"
+check_equal "a check that is missing is noticed" "not seen in the guest: a: b" \
+	"$(compared "" "ok 1 - a: b -> ok" "1..0")"
+
 make_share ext4
 on_host ext4
 in_guest ext4
