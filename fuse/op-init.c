@@ -107,6 +107,17 @@ static uint64_t without_opens(const struct fs *fs, uint64_t offered, uint64_t fl
 	return flags | FUSE_NO_OPEN_SUPPORT;
 }
 
+/*
+ * Who truncates decides what becomes of set-id bits. A guest that leaves ids out has to say so by a
+ * flag of OPEN, which is agreed on with KILLPRIV_V2, or to truncate by SETATTR.
+ */
+static uint64_t without_truncating_opens(uint64_t flags)
+{
+	if (flags & FUSE_ALLOW_IDMAP && !(flags & FUSE_HANDLE_KILLPRIV_V2))
+		flags &= ~(uint64_t)FUSE_ATOMIC_O_TRUNC;
+	return flags;
+}
+
 static uint64_t granted_flags(const struct fuse_session_options *options, uint64_t offered)
 {
 	uint64_t flags = FLAGS_ALWAYS | readdirplus_flags(options, offered);
@@ -174,6 +185,7 @@ int op_init(struct request *req)
 	r = optional_flags(&req->session->options, offered, &flags);
 	if (r < 0)
 		return r;
+	flags = without_truncating_opens(flags);
 	session_start(req->session, minor, flags);
 	return reply_init_out(req, in, minor, flags);
 }

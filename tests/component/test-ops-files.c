@@ -157,13 +157,16 @@ static void test_create_of_unreadable(void)
 
 static void test_truncating_open(void)
 {
-	struct fixture *f = start();
+	struct fixture_config config = { .populate = populate, .no_init = true };
+	struct fixture *f = fixture_start(&config);
 	uint64_t node;
 
-	if (f->client.init_flags & FUSE_ATOMIC_O_TRUNC) {
-		(void)open_path(f, "file", O_WRONLY | O_TRUNC, &node);
-		g_assert_cmpint(share_lstat(&f->share, "file").st_size, ==, 0);
-	}
+	/* As a guest that sends ids with every request. */
+	g_assert_cmpint(fuse_init(&f->client, 46, FUSE_TEST_LINUX_FLAGS & ~FUSE_ALLOW_IDMAP), ==,
+			0);
+	g_assert_cmphex(f->client.init_flags & FUSE_ATOMIC_O_TRUNC, !=, 0);
+	(void)open_path(f, "file", O_WRONLY | O_TRUNC, &node);
+	g_assert_cmpint(share_lstat(&f->share, "file").st_size, ==, 0);
 	fixture_stop(f);
 }
 

@@ -201,13 +201,14 @@ static void check_operation(const char *text, uint32_t opcode, GPtrArray *offenc
 
 /* ---- Flags ---- */
 
-static uint64_t granted(const struct fuse_session_options *options)
+static uint64_t granted(const struct fuse_session_options *options, bool exclusive)
 {
 	struct unit unit;
 	const struct fuse_init_out *out;
 	uint64_t result;
 
 	unit_start(&unit, options);
+	fake.opens_optional = fake.opendirs_optional = exclusive;
 	out = unit_init(&unit, WIRE_MINOR, UNIT_ALL_FLAGS);
 	g_assert_nonnull(out);
 	result = out->flags | (uint64_t)out->flags2 << 32;
@@ -221,9 +222,10 @@ struct grants {
 	uint64_t somewhere;
 };
 
-static void add_grant(struct grants *grants, const struct fuse_session_options *options)
+static void add_grant(struct grants *grants, const struct fuse_session_options *options,
+		      bool exclusive)
 {
-	uint64_t now = granted(options);
+	uint64_t now = granted(options, exclusive);
 
 	grants->everywhere &= now;
 	grants->somewhere |= now;
@@ -253,15 +255,18 @@ static const struct grants *all_grants(void)
 	if (grants.somewhere)
 		return &grants;
 	grants.everywhere = UINT64_MAX;
-	grants.by_default = granted(&(struct fuse_session_options){ .announce_submounts = true });
+	grants.by_default = granted(
+		&(struct fuse_session_options){ .announce_submounts = true, .allow_mmap = true },
+		false);
 	for (size_t i = 0; i < ARRAY_SIZE(each); i++) {
 		for (size_t k = 0; k < ARRAY_SIZE(modes); k++) {
 			struct fuse_session_options options = each[i];
 
 			options.cache = modes[k];
-			add_grant(&grants, &options);
+			add_grant(&grants, &options, false);
 		}
 	}
+	add_grant(&grants, &each[0], true);
 	return &grants;
 }
 

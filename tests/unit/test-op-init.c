@@ -13,10 +13,10 @@
 static struct unit unit;
 static const struct fuse_session_options defaults = { .announce_submounts = true };
 
-#define GRANTED_LOW                                                                            \
-	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |      \
-	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | \
-	 FUSE_MAX_PAGES | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR)
+#define GRANTED_LOW                                                                       \
+	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | \
+	 FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | \
+	 FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_HAS_IOCTL_DIR)
 
 static uint64_t flags_of(const struct fuse_init_out *out)
 {
@@ -79,6 +79,19 @@ static void what_options_ask_for_is_granted_to_guests_that_can(void)
 	unit_stop(&unit);
 }
 
+static void opens_truncate_where_the_guest_says_who_asks(void)
+{
+	const uint64_t no_idmap = UNIT_ALL_FLAGS & ~FUSE_ALLOW_IDMAP;
+
+	unit_start(&unit, &defaults);
+	g_assert_false(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) & FUSE_ATOMIC_O_TRUNC);
+	g_assert_true(flags_of(unit_init(&unit, 46, no_idmap)) & FUSE_ATOMIC_O_TRUNC);
+	unit_stop(&unit);
+	unit_start(&unit, &(struct fuse_session_options){ .killpriv_v2 = true });
+	g_assert_true(flags_of(unit_init(&unit, 46, UNIT_ALL_FLAGS)) & FUSE_ATOMIC_O_TRUNC);
+	unit_stop(&unit);
+}
+
 static void acls_need_all_three_flags_of_the_guest(void)
 {
 	static const uint64_t each[] = { FUSE_POSIX_ACL, FUSE_DONT_MASK, FUSE_SETXATTR_EXT };
@@ -131,7 +144,7 @@ static void without_init_ext_the_second_word_does_not_count(void)
 	unit_start(&unit, &defaults);
 	out = unit_init(&unit, 46, UNIT_ALL_FLAGS & ~(uint64_t)FUSE_INIT_EXT);
 	g_assert_cmphex(out->flags2, ==, 0);
-	g_assert_cmphex(out->flags, ==, GRANTED_LOW & ~FUSE_INIT_EXT);
+	g_assert_cmphex(out->flags, ==, (GRANTED_LOW | FUSE_ATOMIC_O_TRUNC) & ~FUSE_INIT_EXT);
 	unit_stop(&unit);
 }
 
@@ -156,7 +169,7 @@ static void guests_with_the_short_form_are_served(void)
 	g_assert_cmphex(out->flags, ==, FUSE_DO_READDIRPLUS | FUSE_MAX_PAGES);
 	/* Claiming the long form without sending it is as good as not claiming it. */
 	out = init_short(46, UINT32_MAX);
-	g_assert_cmphex(out->flags, ==, GRANTED_LOW & ~FUSE_INIT_EXT);
+	g_assert_cmphex(out->flags, ==, (GRANTED_LOW | FUSE_ATOMIC_O_TRUNC) & ~FUSE_INIT_EXT);
 	g_assert_cmphex(out->flags2, ==, 0);
 	unit_stop(&unit);
 }
@@ -398,6 +411,8 @@ int main(int argc, char **argv)
 			a_successor_goes_on_with_what_was_negotiated);
 	g_test_add_func("/init/what options ask for is granted to guests that can",
 			what_options_ask_for_is_granted_to_guests_that_can);
+	g_test_add_func("/init/opens truncate where the guest says who asks",
+			opens_truncate_where_the_guest_says_who_asks);
 	g_test_add_func("/init/ACLs need all three flags of the guest",
 			acls_need_all_three_flags_of_the_guest);
 	g_test_add_func("/init/a guest without labels is refused only where they must be",
