@@ -30,7 +30,7 @@ const struct bench_op *bench_op_find(const char *name)
 static void start_vmm(struct bench *bench)
 {
 	const struct bench_config *config = &bench->config;
-	size_t slot_bytes = SMALL_BYTES + config->op->data_bytes;
+	size_t slot_bytes = SMALL_BYTES + config->data_bytes;
 	struct vmm_config vmm = {
 		.n_request_queues = MAX(config->n_queues, bench->n_lanes),
 		.memory_bytes = MEMORY_BYTES + bench->n_lanes * config->depth * slot_bytes,
@@ -45,7 +45,7 @@ static void start_lane(struct bench *bench, unsigned int i)
 	struct fuse_client_config client = {
 		.queue = i + 1,
 		.depth = bench->config.depth,
-		.data_bytes = bench->config.op->data_bytes,
+		.data_bytes = bench->config.data_bytes,
 		.spin_ns = bench->config.spin_ns,
 	};
 
@@ -74,6 +74,7 @@ struct bench *bench_start(const struct bench_config *config)
 		test_die("%u queues of depth %u are out of range", config->n_lanes, config->depth);
 	bench = g_new0(struct bench, 1);
 	bench->config = *config;
+	bench->config.data_bytes = MAX(config->data_bytes, config->op->data_bytes);
 	bench->op = config->op;
 	bench->n_lanes = MAX(config->n_lanes, 1);
 	bench->lanes = g_new0(struct bench_lane, bench->n_lanes);
@@ -82,6 +83,19 @@ struct bench *bench_start(const struct bench_config *config)
 		start_lane(bench, i);
 	bench_start_threads(bench);
 	return bench;
+}
+
+void bench_switch(struct bench *bench, const struct bench_op *op)
+{
+	if (op->data_bytes > bench->config.data_bytes)
+		test_die("%s moves more than there is room for", op->name);
+	bench->op = op;
+	for (unsigned int i = 0; i < bench->n_lanes; i++) {
+		bench->lanes[i].op = op;
+		if (op->setup)
+			op->setup(&bench->lanes[i]);
+	}
+	bench_clear(bench);
 }
 
 void bench_stop(struct bench *bench)

@@ -100,6 +100,7 @@ struct bench_lane {
 struct bench_config {
 	const char *socket_path;
 	const struct bench_op *op;
+	uint32_t data_bytes;	  /* of a slot; 0 means what the operation moves */
 	unsigned int depth;	  /* the greatest that will be asked for */
 	unsigned int n_lanes;	  /* 0 means 1 */
 	unsigned int n_queues;	  /* of the device; 0 means one per lane */
@@ -130,6 +131,8 @@ const struct bench_op *bench_op_find(const char *name);
 
 /* Connects, negotiates and prepares the tree; dies on failure. Free with bench_stop(). */
 struct bench *bench_start(const struct bench_config *config);
+/* Goes on with another operation, which moves no more than data_bytes. */
+void bench_switch(struct bench *bench, const struct bench_op *op);
 /* Hangs up, which ends the daemon. */
 void bench_stop(struct bench *bench);
 
