@@ -163,7 +163,8 @@ function honest_polling(    p, n_plans, plans, i, row, r, part) {
 			worst = r
 			worst_row = plans[p] ", " part[1] ", depth " part[2]
 		}
-	goal("CPU per item / Rust, worst row of all (" worst_row ")", worst, "<=", 1)
+	if (worst != "")
+		goal("CPU per item / Rust, worst row of all (" worst_row ")", worst, "<=", 1)
 }
 
 function idle(    row) {
@@ -175,16 +176,23 @@ function idle(    row) {
 		"<=", 1024)
 }
 
-function known(    big) {
-	big = row_of("lookup-known", 1, 1000000)
-	goal("1,000,000 known inodes: bytes each", median("known", "ours", big, "known_bytes"), "<=",
-		256)
-	goal("1,000,000 known inodes: time of a lookup / with 1,000",
-		quotient(median("known", "ours", row_of("lookup-known", 1, 1000), "rate"),
-			median("known", "ours", big, "rate")), "<=", 1.3)
-	goal("the same, native (what the host itself costs)",
-		quotient(median("known", "native", row_of("lookup-known", 1, 1000), "rate"),
-			median("known", "native", big, "rate")), "<=", 1.3)
+# A lookup among many is dearer on the host already: that is told beside it.
+function known(    i, n, depths, few, many, growth) {
+	goal("1,000,000 known inodes: bytes each",
+		median("known", "ours", row_of("lookup-known", 1, 1000000), "known_bytes"), "<=", 256)
+	n = split("1 32", depths, " ")
+	for (i = 1; i <= n; i++) {
+		few = median("known", "ours", row_of("lookup-known", depths[i], 1000), "rate")
+		many = median("known", "ours", row_of("lookup-known", depths[i], 1000000), "rate")
+		goal("1,000,000 known inodes: time of a lookup / with 1,000, depth " depths[i],
+			quotient(few, many), "<=", 1.3)
+	}
+	few = median("known", "native", row_of("lookup-known", 1, 1000), "rate")
+	many = median("known", "native", row_of("lookup-known", 1, 1000000), "rate")
+	growth = quotient(few, many)
+	if (growth != "")
+		line("(the host's own statx: with 1,000,000 / with 1,000)", sprintf("%.2f", growth),
+			"", "")
 }
 
 END {

@@ -57,6 +57,15 @@ GETATTR while the same queue waits for a disk: 99th percentile in µs|loaded|p99
 GETATTR while the same queue waits for a disk: median in µs|loaded|p50_us|1
 System calls per request|calls|calls|2"
 
+# Every plot: name, plan, kind, title, label, title of the x axis.
+readonly PLOTS="rate-depth-1|one|bars|Rate on one processor at depth 1 (C = 1)|times the rate of C|
+rate-depth-32|one|bars|Rate on one processor at depth 32 (C = 1)|times the rate of C|
+cpu-depth-1|one|bars|CPU time per item at depth 1 (C = 1)|times the CPU time of C|
+latency|split|bars|Median latency, a processor each, depth 1 (C = 1)|times the latency of C|
+busy-guest|spin|bars|Median latency seen by a busy guest|µs|
+known|known|curves|Lookups of one of many known inodes|per second|known inodes
+daemons|scale|curves|Private memory of each of many idle daemons|KiB|daemons"
+
 tables() {
 	local markdown=$1 title plan metric digits
 
@@ -97,6 +106,7 @@ write_docs() {
 	mkdir -p "$folder"
 	{
 		stats machine
+		plots "$folder" "$work"
 		tables yes
 		printf '\n### Goals\n\n'
 		stats goals markdown=yes
@@ -114,4 +124,19 @@ write_docs() {
 	cp "$work/page" "$page"
 	cp "$samples" "$folder/samples.jsonl"
 	rm -rf "$work"
+}
+
+# Draws each plot whose plan was measured into folder $1 and names it on the page.
+plots() {
+	local folder=$1 work=$2 name plan kind title label xtitle
+
+	command -v gnuplot >/dev/null || die "gnuplot is missing"
+	while IFS='|' read -r name plan kind title label xtitle; do
+		has_plan "$plan" || continue
+		stats plot "name=$name" >"$work/data"
+		gnuplot -e "data='$work/data'; columns=$(awk '{ print NF; exit }' "$work/data")" \
+			-e "out='$folder/$name.svg'; kind='$kind'; title='$title'" \
+			-e "label='$label'; xtitle='$xtitle'" "$here/plot.gp"
+		printf '![%s](benchmarks/%s.svg)\n\n' "$title" "$name"
+	done <<<"$PLOTS"
 }
