@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * That the load generator counts right: each operation, a few times at two
- * depths, leaves the counts that follow from its definition.
+ * depths on one and two queues, leaves the counts that follow from its definition.
  */
 #include <glib.h>
 
@@ -10,11 +10,16 @@
 
 #define N_ITEMS 40
 
-static const unsigned int depths[] = { 1, 8 };
-
 static unsigned int requests_per_item(const struct bench_op *op)
 {
+	if (!g_strcmp0(op->name, "small-file"))
+		return 5;
 	return !g_strcmp0(op->name, "open") ? 2 : 1;
+}
+
+static bool in_batches(const struct bench_op *op)
+{
+	return op->before || op->after || op->forgets;
 }
 
 static void check_counts(const struct bench *bench, uint64_t n_items)
@@ -37,26 +42,36 @@ static void check_counts(const struct bench *bench, uint64_t n_items)
 	}
 }
 
-static void test_op(gconstpointer data)
+static void check_op(const struct bench_op *op, unsigned int depth, unsigned int n_lanes)
 {
-	const struct bench_op *op = data;
 	/* So that an operation with untimed cleaning cleans more than once. */
-	uint64_t n_items = op->undo ? BENCH_BATCH + N_ITEMS : N_ITEMS;
+	uint64_t n_items = in_batches(op) ? BENCH_BATCH + N_ITEMS : N_ITEMS;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(depths); i++) {
-		struct fixture_config config = { .no_vmm = true };
-		struct fixture *f = fixture_start(&config);
-		struct bench *bench = bench_start(daemon_socket_path(f->daemon), op, depths[i], 0);
+	struct fixture_config config = { .no_vmm = true };
+	struct fixture *f = fixture_start(&config);
+	struct bench_config bench_config = {
+		.socket_path = daemon_socket_path(f->daemon),
+		.op = op,
+		.depth = depth,
+		.n_lanes = n_lanes,
+	};
+	struct bench *bench = bench_start(&bench_config);
 
-		bench_run(bench, n_items, 0);
-		check_counts(bench, n_items);
-		bench_clear(bench);
-		bench_run(bench, 0, 1);
-		g_assert_cmpuint(bench->result.n_items, >=, 1);
-		g_assert_cmpuint(bench->result.n_items, <=, depths[i]);
-		bench_stop(bench);
-		fixture_stop(f);
-	}
+	bench_run(bench, depth, n_items, 0);
+	check_counts(bench, n_items * n_lanes);
+	bench_clear(bench);
+	bench_run(bench, depth, 0, 1);
+	g_assert_cmpuint(bench->result.n_items, >=, n_lanes);
+	g_assert_cmpuint(bench->result.n_items, <=,
+			 n_lanes * (in_batches(op) ? BENCH_BATCH : depth));
+	bench_stop(bench);
+	fixture_stop(f);
+}
+
+static void test_op(gconstpointer op)
+{
+	check_op(op, 1, 1);
+	check_op(op, 8, 2);
 }
 
 static void test_percentiles(void)
@@ -75,15 +90,22 @@ static void test_percentiles(void)
 	g_assert_cmpuint(bench_percentile(&result, 0.99), ==, 1 << 20);
 }
 
+static void add_table(const struct bench_op *ops)
+{
+	for (const struct bench_op *op = ops; op->name; op++) {
+		g_autofree char *path = g_strdup_printf("/bench/%s-counts-what-was-asked-for",
+							op->name);
+
+		if (!op->extra)
+			g_test_add_data_func(path, op, test_op);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/bench/percentiles-come-from-the-right-bucket", test_percentiles);
-	for (const struct bench_op *op = bench_ops; op->name; op++) {
-		g_autofree char *path = g_strdup_printf("/bench/%s-counts-what-was-asked-for",
-							op->name);
-
-		g_test_add_data_func(path, op, test_op);
-	}
+	add_table(bench_ops);
+	add_table(bench_io_ops);
 	return g_test_run();
 }

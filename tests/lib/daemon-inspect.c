@@ -28,14 +28,19 @@ static void add_children(pid_t pid, pid_t *pids, size_t *n, size_t max)
 	}
 }
 
-size_t daemon_pids(const struct daemon_process *daemon, pid_t *pids, size_t max)
+size_t process_family(pid_t pid, pid_t *pids, size_t max)
 {
 	size_t n = 0;
 
-	pids[n++] = daemon_pid(daemon);
+	pids[n++] = pid;
 	for (size_t i = 0; i < n; i++)
 		add_children(pids[i], pids, &n, max);
 	return n;
+}
+
+size_t daemon_pids(const struct daemon_process *daemon, pid_t *pids, size_t max)
+{
+	return process_family(daemon_pid(daemon), pids, max);
 }
 
 /* The number behind a "Name:" line of /proc/PID/status; 0 when there is none. */

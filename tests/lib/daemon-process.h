@@ -57,6 +57,8 @@ void daemon_wait_stderr(struct daemon_process *daemon, const char *text);
 pid_t daemon_worker_pid(const struct daemon_process *daemon);
 /* Pids of the started process and all its descendants; count, at most @max. */
 size_t daemon_pids(const struct daemon_process *daemon, pid_t *pids, size_t max);
+/* The same of any process. */
+size_t process_family(pid_t pid, pid_t *pids, size_t max);
 /* Open descriptors of the worker process. */
 unsigned int daemon_n_fds(const struct daemon_process *daemon);
 /* Resident memory of the worker process in KiB. */
