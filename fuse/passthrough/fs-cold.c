@@ -10,7 +10,8 @@
 
 #include "fuse/passthrough/fs-internal.h"
 
-#define DEPTH_MAX    128u /* cold directories above a cold inode */
+#define DEPTH_MAX    32u  /* cold directories that are warm at once for one below them */
+#define STAGES_MAX   512u /* so often; beyond, it is a ring that renames have made */
 #define TRIES_MAX    3u
 #define FREE_AT_ONCE 16u /* when the kernel, not our budget, has run out */
 
@@ -381,7 +382,61 @@ static int warm(struct fs *fs, struct inode_slot *slot, unsigned int depth)
 	return 0;
 }
 
+/* The directory that a cold inode is found again in, if that is cold, too; 0 otherwise. */
+static uint64_t cold_parent(struct fs *fs, struct inode_slot *slot)
+{
+	struct inode_seen want;
+	struct inode_key key;
+
+	itab_copy_key(&fs->inodes, slot, &want, &key);
+	if (key.handle.n_bytes || !key.name.parent)
+		return 0;
+	{
+		cleanup_node struct node_ref dir = node_pin(fs, key.name.parent);
+
+		return dir.slot && inode_is_cold(dir.slot) ? key.name.parent : 0;
+	}
+}
+
+/* So many levels up; `*ret_levels` is less where the cold ones end before. */
+static uint64_t cold_ancestor(struct fs *fs, uint64_t nodeid, unsigned int levels,
+			      unsigned int *ret_levels)
+{
+	*ret_levels = 0;
+	while (*ret_levels < levels) {
+		cleanup_node struct node_ref node = node_pin(fs, nodeid);
+		uint64_t parent = node.slot ? cold_parent(fs, node.slot) : 0;
+
+		if (!parent)
+			break;
+		nodeid = parent;
+		(*ret_levels)++;
+	}
+	return nodeid;
+}
+
+/*
+ * Far below the nearest warm directory those in between are made warm in stages, from above, so
+ * that few of them are at a time.
+ */
 int fs_warm(struct fs *fs, struct inode_slot *slot)
 {
-	return warm(fs, slot, 0);
+	const uint64_t nodeid = itab_nodeid(&fs->inodes, slot);
+	unsigned int levels, more;
+
+	for (unsigned int stage = 0; stage < STAGES_MAX; stage++) {
+		(void)cold_ancestor(fs, nodeid, DEPTH_MAX * STAGES_MAX, &levels);
+		if (levels < DEPTH_MAX)
+			return warm(fs, slot, 0);
+		more = levels - (DEPTH_MAX - 1);
+		{
+			uint64_t above = cold_ancestor(fs, nodeid, more, &levels);
+			cleanup_node struct node_ref dir = node_pin(fs, above);
+			int r = dir.slot ? warm(fs, dir.slot, 0) : -ESTALE;
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return -ESTALE;
 }
