@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
@@ -89,12 +90,14 @@ bool fd_on_overlay(int fd)
 /* Since Linux 6.6; before, a position counted the entries there were at the time. */
 bool tmpfs_positions_last(void)
 {
-	unsigned int major, minor;
 	struct utsname host;
+	unsigned long major;
+	char *end;
 
-	if (uname(&host) < 0 || sscanf(host.release, "%u.%u", &major, &minor) != 2)
+	if (uname(&host) < 0)
 		return false;
-	return major > 6 || (major == 6 && minor >= 6);
+	major = strtoul(host.release, &end, 10);
+	return major > 6 || (major == 6 && *end == '.' && strtoul(end + 1, NULL, 10) >= 6);
 }
 
 /* Those whose positions are hashes or numbers of entries, and those that never change. */

@@ -270,7 +270,14 @@ void compare_trees(struct world *w)
 
 /* ---- What the daemon lists ---- */
 
-static void compare_listed(struct world *w, int own_dir, const struct fuse_direntplus *plus)
+struct listed_dir {
+	uint64_t nodeid; /* with one lookup */
+	int own_fd;	 /* owned */
+};
+
+/* Directories are left to be looked into, in @dirs. */
+static void compare_listed(struct world *w, int own_dir, const struct fuse_direntplus *plus,
+			   GArray *dirs)
 {
 	g_autofree char *name = g_strndup(plus->dirent.name, plus->dirent.namelen);
 	struct node node = { .own_fd = -1 };
@@ -282,8 +289,12 @@ static void compare_listed(struct world *w, int own_dir, const struct fuse_diren
 	if (!one.nodeid)
 		world_fail(w, "%s is listed without an entry", name);
 	compare_attr(w, &node, &plus->entry_out.attr);
-	if (S_ISDIR(plus->entry_out.attr.mode))
-		compare_listing(w, one.nodeid, node.own_fd);
+	if (S_ISDIR(plus->entry_out.attr.mode)) {
+		const struct listed_dir dir = { one.nodeid, node.own_fd };
+
+		g_array_append_val(dirs, dir);
+		return;
+	}
 	fuse_batch_forget(w->client, &one, 1);
 	close(node.own_fd);
 }
@@ -295,7 +306,7 @@ static bool is_dot(const struct fuse_dirent *entry)
 }
 
 /* One reply after the other; the number of names without "." and "..". */
-static guint list_all(struct world *w, uint64_t nodeid, uint64_t fh, int own_dir)
+static guint list_all(struct world *w, uint64_t nodeid, uint64_t fh, int own_dir, GArray *dirs)
 {
 	g_autofree uint8_t *bytes = g_malloc(65536);
 	uint64_t place = 0;
@@ -310,7 +321,7 @@ static guint list_all(struct world *w, uint64_t nodeid, uint64_t fh, int own_dir
 			place = plus->dirent.off;
 			if (is_dot(&plus->dirent))
 				continue;
-			compare_listed(w, own_dir, plus);
+			compare_listed(w, own_dir, plus, dirs);
 			n_names++;
 		}
 	}
@@ -322,18 +333,28 @@ static guint list_all(struct world *w, uint64_t nodeid, uint64_t fh, int own_dir
 void compare_listing(struct world *w, uint64_t nodeid, int own_fd)
 {
 	g_autoptr(GPtrArray) names = compare_sorted_names(own_fd);
+	g_autoptr(GArray) dirs = g_array_new(FALSE, FALSE, sizeof(struct listed_dir));
 	struct fuse_open_out open;
 	int result = world_opendir(w, nodeid, &open);
 	guint n_listed;
 
 	if (result)
 		world_fail(w, "OPENDIR says %s", strerror(-result));
-	n_listed = list_all(w, nodeid, open.fh, own_fd);
+	n_listed = list_all(w, nodeid, open.fh, own_fd, dirs);
 	if (n_listed != names->len)
 		world_fail(w, "%u names are listed, %u are there", n_listed, names->len);
 	result = world_releasedir(w, nodeid, open.fh);
 	if (result)
 		world_fail(w, "RELEASEDIR says %s", strerror(-result));
+	/* Trees may be deeper than there are handles. */
+	for (guint i = 0; i < dirs->len; i++) {
+		struct listed_dir *dir = &g_array_index(dirs, struct listed_dir, i);
+		struct fuse_forget_one one = { dir->nodeid, 1 };
+
+		compare_listing(w, dir->nodeid, dir->own_fd);
+		fuse_batch_forget(w->client, &one, 1);
+		fd_close(&dir->own_fd);
+	}
 }
 
 /* ---- What the daemon finds ---- */

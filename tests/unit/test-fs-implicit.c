@@ -110,8 +110,9 @@ static void files_are_read_and_written_without_opening(void)
 	must_read(&unit, nodeid, "Jello and more");
 	g_assert_cmpint(fs_fsync(unit.thread, fs_fh_of_node(nodeid), false), ==, 0);
 	g_assert_cmpint(fs_lseek(unit.thread, fs_fh_of_node(nodeid), 2, SEEK_DATA), ==, 2);
-	g_assert_cmpint(fs_fallocate(unit.thread,
-				     &(struct fs_range){ .fh = fs_fh_of_node(nodeid), .length = 100 }), ==, 0);
+	g_assert_cmpint(fs_fallocate(unit.thread, &(struct fs_range){ .fh = fs_fh_of_node(nodeid),
+								      .length = 100 }),
+			==, 0);
 	/* One descriptor: writing took the place of reading. */
 	g_assert_cmpuint(unit.fs->handles.n_implicit, ==, 1);
 	fs_unit_stop(&unit);
