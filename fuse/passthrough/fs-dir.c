@@ -5,6 +5,10 @@
  * The descriptor's position is shared by all requests on the handle, so its lock is held while a
  * request reads and looks up. Where it stands is remembered: a reader that goes on where it
  * stopped costs no seek.
+ *
+ * Replies are small and getdents64(2) costs the same for much as for little, so a thread keeps what
+ * a reply had no room for. It serves the next request if that goes on there, with the same handle
+ * on the same thread, and the guest has removed nothing since.
  */
 #include "fuse/passthrough/fs-internal.h"
 
@@ -21,12 +25,8 @@ struct host_dirent {
 	char name[];
 };
 
-#define HOST_DIRENT_MIN	 24u
-#define HOST_DIRENT_MAX	 280u /* a name of 255 bytes */
-
-/* Replies are this much larger than the host's records; for a guess of how much to read. */
-#define REPLY_EXTRA	 8u
-#define REPLY_EXTRA_PLUS 136u
+#define HOST_DIRENT_MIN 24u
+#define HOST_DIRENT_MAX 280u /* a name of 255 bytes */
 
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
 	       struct fs_opened *ret_opened)
@@ -76,11 +76,11 @@ struct dir_run {
 	struct fs *fs;
 	struct lookup_dir in;
 	struct handle_slot *slot; /* its lock is held */
+	struct fs_dir_rest *rest; /* what is in the buffer */
 	char *buf;
-	uint32_t left; /* about this much room in the reply */
 	struct fs_dir_sink *sink;
-	bool any;  /* something was read */
-	bool full; /* the reply has no room for what was read */
+	uint32_t size; /* of the reply, about */
+	bool added;    /* something was delivered */
 };
 
 static bool is_dots(const char *name)
@@ -112,7 +112,6 @@ static bool deliver(struct dir_run *run, const struct host_dirent *host)
 		.name_len = (uint32_t)strlen(host->name),
 		.name = host->name,
 	};
-	uint32_t reply = host->len + (run->sink->plus ? REPLY_EXTRA_PLUS : REPLY_EXTRA);
 	struct fs_entry entry;
 	bool found = false;
 
@@ -121,52 +120,8 @@ static bool deliver(struct dir_run *run, const struct host_dirent *host)
 	if (run->sink->plus && !is_dots(host->name))
 		found = lookup_dirent(run, host, &entry);
 	run->sink->add(run->sink, &dirent, found ? &entry : NULL);
-	run->left -= MIN(reply, run->left);
+	run->added = true;
 	return true;
-}
-
-/*
- * How many bytes of records to ask for. The shortest record has 24 bytes and grows the most in a
- * reply; counting all as such, everything read finds room, and nothing has to be read again.
- */
-static size_t bytes_wanted(const struct dir_run *run)
-{
-	uint32_t wanted = run->sink->plus ? run->left / 20 * 3 : run->left / 4 * 3;
-
-	/* The first record must fit whatever its name is, or nothing would ever come. */
-	if (!run->any)
-		wanted = MAX(wanted, HOST_DIRENT_MAX);
-	return MIN(wanted, FS_DIRBUF_BYTES);
-}
-
-static void deliver_all(struct dir_run *run, long n_bytes)
-{
-	for (long at = 0; at < n_bytes;) {
-		const struct host_dirent *host = (const struct host_dirent *)(run->buf + at);
-
-		run->slot->position = (uint64_t)host->next;
-		run->full = run->full || !deliver(run, host);
-		at += host->len;
-	}
-}
-
-/* One getdents64(2) and what it brought. 1, 0 when there is no more to do, or -errno. */
-static int read_some(struct dir_run *run)
-{
-	size_t wanted = bytes_wanted(run);
-	long n;
-
-	if (wanted < HOST_DIRENT_MIN)
-		return 0;
-	n = neg_errno(syscall(SYS_getdents64, run->slot->fd, run->buf, wanted));
-	/* The next name is too long for the rest of the reply. */
-	if (n == -EINVAL && run->any)
-		return 0;
-	if (n <= 0)
-		return (int)n;
-	run->any = true;
-	deliver_all(run, n);
-	return !run->full;
 }
 
 static int go_to(struct handle_slot *slot, uint64_t offset)
@@ -179,32 +134,109 @@ static int go_to(struct handle_slot *slot, uint64_t offset)
 	return 0;
 }
 
-static int read_on(struct dir_run *run, uint64_t offset)
+/*
+ * A reader that goes from reply to reply gets what one getdents64(2) brings, as much as fits the
+ * buffer. One whose rest was of no use, because it removes what it reads or goes here and there,
+ * gets what the reply has room for: a record of the host is never longer than in a reply.
+ */
+static uint32_t bytes_wanted(const struct dir_run *run, bool in_order)
 {
-	int r = go_to(run->slot, offset);
+	if (in_order)
+		return FS_DIRBUF_BYTES;
+	return MIN(MAX(run->sink->plus ? run->size / 4 : run->size, HOST_DIRENT_MAX),
+		   FS_DIRBUF_BYTES);
+}
+
+static uint64_t last_position(const char *buf, uint32_t n_bytes)
+{
+	const void *record = buf;
+	const struct host_dirent *host = record;
+
+	for (uint32_t at = host->len; at < n_bytes; at += host->len) {
+		record = buf + at;
+		host = record;
+	}
+	return (uint64_t)host->next;
+}
+
+/* 1, 0 at the end of the directory, or -errno. */
+static int fill(struct dir_run *run, bool in_order)
+{
+	struct fs_dir_rest *rest = run->rest;
+	int r = go_to(run->slot, rest->offset);
+	long n;
 
 	if (r < 0)
 		return r;
-	do {
-		r = read_some(run);
-	} while (r > 0);
+	rest->n_removals = __atomic_load_n(&run->fs->n_removals, __ATOMIC_ACQUIRE);
+	n = neg_errno(
+		syscall(SYS_getdents64, run->slot->fd, run->buf, bytes_wanted(run, in_order)));
+	if (n <= 0)
+		return (int)n;
+	rest->at = 0;
+	rest->end = (uint32_t)n;
+	run->slot->position = last_position(run->buf, rest->end);
+	return 1;
+}
+
+/* 1 when the buffer is used up, 0 when the reply is full. */
+static int deliver_rest(struct dir_run *run)
+{
+	struct fs_dir_rest *rest = run->rest;
+
+	while (rest->at < rest->end) {
+		const void *record = run->buf + rest->at;
+		const struct host_dirent *host = record;
+
+		if (!deliver(run, host))
+			return 0;
+		rest->at += host->len;
+		rest->offset = (uint64_t)host->next;
+	}
+	return 1;
+}
+
+/* From where the rest begins, which is empty or of use. */
+static int read_on(struct dir_run *run, bool in_order)
+{
+	int r = deliver_rest(run);
+
+	while (r > 0) {
+		r = fill(run, in_order);
+		if (r > 0)
+			r = deliver_rest(run);
+	}
 	return r;
 }
 
-static int read_locked(struct dir_run *run, uint64_t offset)
+static int read_locked(struct dir_run *run, bool in_order)
 {
-	int r = read_on(run, offset);
+	int r = read_on(run, in_order);
 
 	/*
 	 * A directory begins with "."; but ext4, after a descriptor has been moved to the end
 	 * before anything was read, finds nothing the next time it is read from the start.
 	 */
-	if (r == 0 && !run->any && offset == 0) {
+	if (r == 0 && run->rest->offset == 0 && !run->rest->end) {
 		run->slot->position = HANDLE_LOST;
-		r = read_on(run, 0);
+		r = read_on(run, in_order);
 	}
 	/* What has been delivered counts; the guest meets the error when it goes on. */
-	return run->any ? 0 : r;
+	if (run->added)
+		return 0;
+	/* No room for a single one: nothing would ever come. */
+	return run->rest->at < run->rest->end ? -EINVAL : r;
+}
+
+/*
+ * Whether the buffer has what follows `offset`. Entries that are made meanwhile may be missed, as
+ * anywhere; those that are removed by the guest are not to be seen again.
+ */
+static bool rest_fits(const struct fs *fs, const struct fs_dir_rest *rest, uint64_t fh,
+		      uint64_t offset)
+{
+	return rest->fh == fh && rest->offset == offset && offset != 0 &&
+	       rest->n_removals == __atomic_load_n(&fs->n_removals, __ATOMIC_ACQUIRE);
 }
 
 int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
@@ -214,6 +246,7 @@ int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t 
 	/* Names are looked up through the handle's descriptor. */
 	cleanup_node struct node_ref node = node_pin(thread->fs, nodeid);
 	struct dir_run run;
+	bool in_order;
 
 	if (!dir.slot)
 		return dir.error;
@@ -228,10 +261,14 @@ int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t 
 		.fs = thread->fs,
 		.in = { node.slot, dir.slot->fd },
 		.slot = dir.slot,
+		.rest = &thread->rest,
 		.buf = thread->dirbuf,
-		.left = size,
 		.sink = sink,
+		.size = size,
 	};
+	in_order = offset == 0 || rest_fits(thread->fs, &thread->rest, fh, offset);
+	if (offset == 0 || !in_order)
+		thread->rest = (struct fs_dir_rest){ .fh = fh, .offset = offset };
 	scoped_lock(htab_dir_lock(&thread->fs->handles, dir.slot));
-	return read_locked(&run, offset);
+	return read_locked(&run, in_order);
 }

@@ -11,6 +11,12 @@
 
 #define RENAME_FLAGS (RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
 
+/* What was read of directories before is out of date. */
+static void count_removal(struct fs *fs)
+{
+	__atomic_fetch_add(&fs->n_removals, 1, __ATOMIC_RELEASE);
+}
+
 /*
  * A guest that does not say what it has open may have this file open: unless it can be kept, it is
  * not to be removed. That it is gone already is no reason.
@@ -39,7 +45,10 @@ static int remove_name(struct fs_thread *thread, uint64_t parent, const char *na
 	r = may_remove(thread->fs, &held);
 	if (r < 0)
 		return r;
-	return neg_errno(unlinkat(dir.slot->fd, name, flags));
+	r = neg_errno(unlinkat(dir.slot->fd, name, flags));
+	if (r == 0)
+		count_removal(thread->fs);
+	return r;
 }
 
 int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name)
@@ -104,6 +113,7 @@ static int rename_held(struct fs *fs, const struct fs_caller *caller, const stru
 		r = rename_as(caller, move);
 	if (r < 0)
 		return r;
+	count_removal(fs);
 	remember_moved(fs, move->to, move->new_name, moved.slot);
 	if (exchange)
 		remember_moved(fs, move->from, move->name, replaced.slot);

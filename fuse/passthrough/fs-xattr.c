@@ -206,6 +206,7 @@ ssize_t fs_listxattr(struct fs_thread *thread, uint64_t nodeid, char *names, siz
 	ssize_t len = place_get(thread, nodeid, NULL, &place);
 	size_t used;
 
+	thread->rest.at = thread->rest.end; /* overwritten */
 	if (len == 0)
 		len = neg_errno(listxattr(place.path.text, list, FS_DIRBUF_BYTES - 1));
 	if (len < 0)

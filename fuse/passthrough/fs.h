@@ -111,6 +111,14 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated);
 
 #define FS_DIRBUF_BYTES 65536u
 
+/* Entries in a thread's buffer that no reply has had room for (fs-dir.c). */
+struct fs_dir_rest {
+	uint64_t fh;
+	uint64_t offset; /* where the first of them begins */
+	uint32_t at, end;
+	uint32_t n_removals; /* when they were read */
+};
+
 struct fs_thread {
 	struct fs *fs; /* borrowed */
 	/*
@@ -121,6 +129,7 @@ struct fs_thread {
 	void (*about_to_block)(struct fs_thread *thread);
 	bool in_fds;		/* working directory is /proc/self/fd */
 	unsigned int n_unknown; /* lookups in a row that found what was not known */
+	struct fs_dir_rest rest;
 	/* Room for getdents64(2); the owner allocates it once per thread. */
 	char dirbuf[FS_DIRBUF_BYTES] __attribute__((__aligned__(8)));
 };

@@ -169,6 +169,46 @@ static void a_reader_can_go_back_to_where_it_was(void)
 	fs_unit_stop(&unit);
 }
 
+/* Replies are cut from what was read ahead; removals and other readers make that void. */
+static void what_is_read_ahead_is_not_out_of_date(void)
+{
+	struct lister one, other;
+	struct fs_unit unit;
+	uint64_t first, second;
+	g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+
+	fs_unit_start(&unit);
+	for (unsigned int i = 0; i < N_FILES; i++) {
+		g_autofree char *name = g_strdup_printf("%u", i);
+
+		fs_unit_write(&unit, name, "");
+	}
+	first = open_root(&unit);
+	second = open_root(&unit);
+	lister_init(&one, false);
+	lister_init(&other, false);
+	while (one.next == 0 || g_hash_table_size(one.names) < N_FILES / 2) {
+		g_assert_cmpint(list_some(&unit, first, &one, 512), ==, 0);
+		g_assert_cmpint(list_some(&unit, second, &other, 512), ==, 0);
+	}
+	for (unsigned int i = 0; i < N_FILES; i++) {
+		g_autofree char *name = g_strdup_printf("%u", i);
+
+		if (g_hash_table_contains(one.names, name) || i % 2)
+			continue;
+		g_assert_cmpint(fs_unlink(unit.thread, FS_ROOT_ID, name), ==, 0);
+		g_ptr_array_add(removed, g_steal_pointer(&name));
+	}
+	g_assert_cmpuint(removed->len, >, 0);
+	list_all(&unit, first, &one, 512);
+	for (guint i = 0; i < removed->len; i++)
+		g_assert_false(g_hash_table_contains(one.names, removed->pdata[i]));
+	g_assert_cmpuint(g_hash_table_size(one.names), ==, N_FILES + 2 - removed->len);
+	lister_deinit(&one);
+	lister_deinit(&other);
+	fs_unit_stop(&unit);
+}
+
 /* On ext4 such a descriptor finds nothing at first. */
 static void a_reader_that_begins_at_the_end_can_go_to_the_start(void)
 {
@@ -318,6 +358,8 @@ int main(int argc, char **argv)
 			replies_with_attributes_list_each_name_once);
 	g_test_add_func("/fs-dir/a reader can go back to where it was",
 			a_reader_can_go_back_to_where_it_was);
+	g_test_add_func("/fs-dir/what is read ahead is not out of date",
+			what_is_read_ahead_is_not_out_of_date);
 	g_test_add_func("/fs-dir/a reader that begins at the end can go to the start",
 			a_reader_that_begins_at_the_end_can_go_to_the_start);
 	g_test_add_func("/fs-dir/each entry is a lookup and dots are none",
