@@ -110,8 +110,9 @@ static void files_are_read_and_written_without_opening(void)
 	must_read(&unit, nodeid, "Jello and more");
 	g_assert_cmpint(fs_fsync(unit.thread, fs_fh_of_node(nodeid), false), ==, 0);
 	g_assert_cmpint(fs_lseek(unit.thread, fs_fh_of_node(nodeid), 2, SEEK_DATA), ==, 2);
-	g_assert_cmpint(fs_fallocate(unit.thread,
-				     &(struct fs_range){ .fh = fs_fh_of_node(nodeid), .length = 100 }), ==, 0);
+	g_assert_cmpint(fs_fallocate(unit.thread, &(struct fs_range){ .fh = fs_fh_of_node(nodeid),
+								      .length = 100 }),
+			==, 0);
 	/* One descriptor: writing took the place of reading. */
 	g_assert_cmpuint(unit.fs->handles.n_implicit, ==, 1);
 	fs_unit_stop(&unit);
@@ -202,6 +203,23 @@ static void what_is_not_used_for_long_is_closed(void)
 }
 
 /* What the guest has open cannot be known, so all removed files stay until they are forgotten. */
+/* The slot that the clock has freed is the first to be taken. */
+static void what_was_closed_is_opened_for_longer_than_one_request(void)
+{
+	struct fs_unit unit;
+	uint64_t nodeid;
+
+	start(&unit);
+	fs_unit_write(&unit, "file", "text");
+	nodeid = fs_unit_lookup(&unit, "file");
+	must_read(&unit, nodeid, "text");
+	g_assert_true(fs_implicit_close_one(unit.fs));
+	g_assert_false(has_handle(&unit, nodeid));
+	must_read(&unit, nodeid, "text");
+	g_assert_true(has_handle(&unit, nodeid));
+	fs_unit_stop(&unit);
+}
+
 static void a_removed_file_stays_until_it_is_forgotten(gconstpointer handles)
 {
 	struct fs_unit unit;
@@ -475,6 +493,8 @@ int main(int argc, char **argv)
 			a_forgotten_node_has_no_descriptor);
 	g_test_add_func("/fs-implicit/what is not used for long is closed",
 			what_is_not_used_for_long_is_closed);
+	g_test_add_func("/fs-implicit/what was closed is opened for longer than one request",
+			what_was_closed_is_opened_for_longer_than_one_request);
 	g_test_add_data_func("/fs-implicit/a removed file stays until it is forgotten", NULL,
 			     a_removed_file_stays_until_it_is_forgotten);
 	g_test_add_data_func("/fs-implicit/by handle too", GINT_TO_POINTER(1),
