@@ -118,9 +118,17 @@ static void identify(struct fs *fs, const struct statx *stx, struct inode_found 
 static int add_alias(struct fs *fs, const struct statx *stx, struct inode_found *found,
 		     uint64_t *ret_nodeid)
 {
-	scoped_lock(&fs->inodes.aliases.lock);
+	struct inode_aliases *aliases = &fs->inodes.aliases;
+	const struct inode_id *id = &found->seen.id;
+	int r;
+
+	scoped_lock(&aliases->lock);
 	identify(fs, stx, found);
-	return add_found(fs, found, ret_nodeid);
+	r = add_found(fs, found, ret_nodeid);
+	/* Nobody is known by a watch that was just begun. */
+	if (r < 0 && id->dev == INODE_ALIAS_DEV && !itab_probe(&fs->inodes, id))
+		alias_unwatch(aliases, id->ino);
+	return r;
 }
 
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,
