@@ -480,6 +480,42 @@ static void forgetting_races_with_reading(void)
 	fs_unit_stop(&race.unit);
 }
 
+static gpointer create_what_exists(gpointer arg)
+{
+	struct race *race = arg;
+	struct fs_thread *thread = fs_unit_thread(&race->unit);
+	struct fs_opened opened;
+	struct fs_entry entry;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED))
+		g_assert_cmpint(fs_create(thread, &self, FS_ROOT_ID, "dir", 0600, O_RDWR, false,
+					  &entry, &opened),
+				==, -EISDIR);
+	g_free(thread);
+	return NULL;
+}
+
+/* Whoever gives the last lookup back takes the descriptor with it, also a creation that fails. */
+static void forgetting_races_with_creating(void)
+{
+	struct race race = { .stop = false };
+	GThread *thread;
+
+	start(&race.unit);
+	g_assert_cmpint(mkdirat(race.unit.dir_fd, "dir", 0700), ==, 0);
+	thread = g_thread_new("creator", create_what_exists, &race);
+	for (unsigned int i = 0; i < N_ROUNDS; i++) {
+		uint64_t nodeid = fs_unit_lookup(&race.unit, "dir");
+
+		g_assert_cmpint(fs_fsyncdir(race.unit.thread, fs_fh_of_node(nodeid), false), ==, 0);
+		fs_forget(race.unit.fs, nodeid, 1);
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	g_thread_join(thread);
+	g_assert_cmpuint(race.unit.fs->handles.n_implicit, ==, 0);
+	fs_unit_stop(&race.unit);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -511,5 +547,7 @@ int main(int argc, char **argv)
 			positions_that_would_not_last_keep_their_descriptor);
 	g_test_add_func("/fs-implicit/forgetting races with reading",
 			forgetting_races_with_reading);
+	g_test_add_func("/fs-implicit/forgetting races with creating",
+			forgetting_races_with_creating);
 	return g_test_run();
 }
