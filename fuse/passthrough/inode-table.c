@@ -128,10 +128,8 @@ static void adopt_slot(struct inode_table *table, uint32_t index)
 	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
 		(void)fd_budget_take(table->budget);
 	/* The watch was the predecessor's: it tells nothing any more. */
-	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV) {
+	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
 		slot->id.ino = alias_unwatched(&table->aliases);
-		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
-	}
 	if (slot->word & SLOT_LIVE) {
 		/* A warm one may have been half-way to cold, or back. */
 		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
@@ -251,7 +249,7 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 	slot->birth = found->seen.birth;
 	slot->type = found->seen.type;
 	slot->n_lookup = 1;
-	if (slot->id.dev == INODE_ALIAS_DEV)
+	if (alias_is_watch(slot->id.dev, slot->id.ino))
 		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
 	slot->fd = found->fd;
 	slot->backing = found->backing;
@@ -466,7 +464,7 @@ static void forget_locked(struct inode_table *table, struct inode_slot *slot, ui
 	if (slot->n_lookup)
 		return;
 	chain_remove(table, bucket, itab_index(table, slot));
-	if (slot->id.dev == INODE_ALIAS_DEV) {
+	if (alias_is_watch(slot->id.dev, slot->id.ino)) {
 		alias_unwatch(&table->aliases, slot->id.ino);
 		__atomic_fetch_sub(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
 	}

@@ -8,8 +8,9 @@
 
 #include "fs-unit.h"
 
-#define N_ROUNDS 3000u
-#define N_NODES	 8u
+#define N_ROUNDS  3000u
+#define N_NODES	  8u
+#define N_WATCHES 2u
 
 /* As if the share were an overlay: which files have names in common is the same on any. */
 static void start(struct fs_unit *unit)
@@ -17,6 +18,7 @@ static void start(struct fs_unit *unit)
 	struct fs_options options = fs_unit_options();
 
 	options.max_inodes = N_NODES;
+	options.max_watches = N_WATCHES;
 	fs_unit_start_with(unit, NULL, &options);
 	unit->fs->inodes.slots[0].flags |= INODE_ALIASES;
 	fs_unit_write(unit, "a", "text");
@@ -67,6 +69,36 @@ static void a_lookup_that_fails_leaves_no_watch(void)
 	fs_unit_stop(&unit);
 }
 
+static void watches_are_left_for_others(void)
+{
+	static const char *const names[] = { "a", "c", "e" };
+	uint64_t first, second;
+	struct fs_unit unit;
+
+	start(&unit);
+	for (unsigned int i = 1; i < G_N_ELEMENTS(names); i++) {
+		fs_unit_write(&unit, names[i], "text");
+		g_assert_cmpint(linkat(unit.dir_fd, names[i], unit.dir_fd, i == 1 ? "d" : "f", 0),
+				==, 0);
+	}
+	first = fs_unit_lookup(&unit, "a");
+	(void)fs_unit_lookup(&unit, "c");
+	g_assert_cmpuint(count_watches(&unit), ==, N_WATCHES);
+	second = fs_unit_lookup(&unit, "e");
+	g_assert_cmpuint(fs_unit_lookup(&unit, "f"), !=, second);
+	g_assert_cmpuint(count_watches(&unit), ==, N_WATCHES);
+	/* Whoever has one keeps it, and whoever comes when there is one gets it. */
+	g_assert_cmpuint(fs_unit_lookup(&unit, "b"), ==, first);
+	fs_forget(unit.fs, first, 2);
+	g_assert_cmpuint(count_watches(&unit), ==, N_WATCHES - 1);
+	second = fs_unit_lookup(&unit, "e");
+	g_assert_cmpuint(fs_unit_lookup(&unit, "f"), ==, second);
+	fs_reset(unit.fs, &(struct fs_negotiated){ 0 });
+	g_assert_cmpuint(count_watches(&unit), ==, 0);
+	g_assert_cmpuint(unit.fs->inodes.aliases.n_live, ==, 0);
+	fs_unit_stop(&unit);
+}
+
 static gpointer look_up_and_forget(gpointer arg)
 {
 	struct fs_unit *unit = arg;
@@ -104,6 +136,7 @@ int main(int argc, char **argv)
 			names_of_one_file_lead_to_one_node);
 	g_test_add_func("/fs-alias/a lookup that fails leaves no watch",
 			a_lookup_that_fails_leaves_no_watch);
+	g_test_add_func("/fs-alias/watches are left for others", watches_are_left_for_others);
 	g_test_add_func("/fs-alias/forgetting races with looking up",
 			forgetting_races_with_looking_up);
 	return g_test_run();
