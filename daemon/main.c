@@ -95,13 +95,14 @@ static int run(const struct options *options, struct vhost_listener *listener)
 		.launcher_end = launcher_remove_socket,
 		.arg = listener,
 	};
+	const uint32_t max_watches = serve_max_watches();
 	struct sandbox_view view;
 
 	if (open_listener(options, listener) < 0)
 		return EXIT_FAILURE;
 	if (sandbox_enter(&sandbox, &view) < 0)
 		return EXIT_FAILURE;
-	return serve(options, &sandbox, &view, listener);
+	return serve(options, max_watches, &sandbox, &view, listener);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  */
 #include "daemon/serve.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/util.h"
 #include "daemon/device.h"
 #include "daemon/watchdog.h"
@@ -31,12 +33,17 @@
 /* A cap on memory, of at most about 150 bytes each; pages are used as they are needed. */
 #define MAX_INODES		(8u << 20)
 
+#define WATCHES_OF_USER		"/proc/sys/fs/inotify/max_user_watches"
+#define WATCHES_DEFAULT		8192u
+#define WATCHES_SHARE		4u /* every so many is for one guest */
+
 struct server {
 	struct arena arena;
 	struct fs *fs;
 	struct fuse_session *fuse;
 	struct fs_device *device;
 	int signal_fd;
+	uint32_t max_watches;
 };
 
 static void server_deinit(struct server *s)
@@ -80,6 +87,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 		.readonly = options->readonly,
 		.allow_direct_io = options->allow_direct_io,
 		.exclusive = options->exclusive,
+		.max_watches = s->max_watches,
 		.xattr_map = options->xattr_map,
 	};
 	size_t sizes[ARENA_N_SECTIONS];
@@ -267,10 +275,30 @@ static int accept_and_serve(struct server *s, struct vhost_listener *listener)
 	return serve_connection(s, fd);
 }
 
-int serve(const struct options *options, const struct sandbox_options *sandbox,
-	  struct sandbox_view *view, struct vhost_listener *listener)
+uint32_t serve_max_watches(void)
 {
-	struct server s CLEANUP(server_deinit) = { .arena = ARENA_NULL, .signal_fd = -1 };
+	cleanup_fd int fd = open(WATCHES_OF_USER, O_RDONLY | O_CLOEXEC);
+	char text[24];
+	ssize_t n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
+	uint64_t all;
+
+	if (n <= 0)
+		return WATCHES_DEFAULT / WATCHES_SHARE;
+	text[n - 1] = '\0'; /* in place of the newline */
+	if (parse_u64(text, UINT32_MAX, &all) < 0)
+		all = WATCHES_DEFAULT;
+	return (uint32_t)(all / WATCHES_SHARE);
+}
+
+int serve(const struct options *options, uint32_t max_watches,
+	  const struct sandbox_options *sandbox, struct sandbox_view *view,
+	  struct vhost_listener *listener)
+{
+	struct server s CLEANUP(server_deinit) = {
+		.arena = ARENA_NULL,
+		.signal_fd = -1,
+		.max_watches = max_watches,
+	};
 
 	s.signal_fd = open_signal_fd();
 	if (s.signal_fd < 0) {

@@ -11,10 +11,17 @@
 
 /*
  * Serves one front-end until it disconnects or a signal ends the daemon. Runs inside the sandbox
- * and seals it before the first byte of a peer is read. `view` fds are taken. Returns the exit
- * status; what went wrong has been logged.
+ * and seals it before the first byte of a peer is read. `view` fds are taken; `max_watches` is of
+ * serve_max_watches(). Returns the exit status; what went wrong has been logged.
  */
-int serve(const struct options *options, const struct sandbox_options *sandbox,
-	  struct sandbox_view *view, struct vhost_listener *listener);
+int serve(const struct options *options, uint32_t max_watches,
+	  const struct sandbox_options *sandbox, struct sandbox_view *view,
+	  struct vhost_listener *listener);
+
+/*
+ * How many inotify watches the guest may make the daemon use, of those that the host has for all
+ * processes of the daemon's user together. Asks outside of the sandbox.
+ */
+uint32_t serve_max_watches(void);
 
 #endif

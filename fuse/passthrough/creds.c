@@ -105,15 +105,29 @@ static int keep_caps(struct creds_scope *scope, const struct base_creds *base, u
 	return r;
 }
 
-/* The umask belongs to the process until a thread has its own. */
-static int set_umask(struct creds_scope *scope, uint32_t mask)
+/*
+ * The umask belongs to a thread and to those that it has started since it had one of its own. So each
+ * gets its own at its first switch, when another may just have set the one they share. Without, it is
+ * tried again by whoever needs a umask.
+ */
+static bool own_umask(void)
 {
 	static __thread bool own;
 
-	if (!own && unshare(CLONE_FS) < 0)
-		return -errno;
+	if (likely(own))
+		return true;
+	if (unshare(CLONE_FS) < 0)
+		return false;
+	(void)umask(0); /* as the process has it */
 	own = true;
-	scope->old_umask = umask((mode_t)mask);
+	return true;
+}
+
+static int set_umask(struct creds_scope *scope, uint32_t mask)
+{
+	if (!own_umask())
+		return -errno;
+	(void)umask((mode_t)mask);
 	scope->umask = true;
 	return 0;
 }
@@ -135,6 +149,7 @@ int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsi
 	*scope = (struct creds_scope){ 0 };
 	if (!valid_ids(caller))
 		return -EPERM;
+	(void)own_umask();
 	if (caller->umask) {
 		r = set_umask(scope, caller->umask);
 		if (r < 0)
@@ -187,7 +202,7 @@ void creds_restore(struct creds_scope *scope)
 	int r = 0;
 
 	if (scope->umask)
-		(void)umask(scope->old_umask); /* always succeeds */
+		(void)umask(0); /* always succeeds */
 	/* Each step has the rights that the steps before gave back; none can be refused. */
 	if (scope->uid)
 		r = set_uid(base->euid);

@@ -29,7 +29,6 @@ enum creds_keep {
 /* What creds_restore() has to undo. `gid` after creds_drop_fsetid() too. */
 struct creds_scope {
 	bool uid, gid, groups, caps, umask;
-	mode_t old_umask;
 };
 
 /* Restores at scope exit, on every way out. */
@@ -37,8 +36,8 @@ struct creds_scope {
 
 /*
  * This thread becomes `caller` (user 0 and group 0 are left as they are) and takes its umask, which
- * the file system combines with a default ACL if there is one. `scope` is written in every case
- * and must be restored. -EPERM for ids that do not exist here.
+ * the file system combines with a default ACL if there is one; before and after it has none.
+ * `scope` is written in every case and must be restored. -EPERM for ids that do not exist here.
  */
 int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsigned int keep);
 

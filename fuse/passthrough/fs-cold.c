@@ -398,45 +398,47 @@ static uint64_t cold_parent(struct fs *fs, struct inode_slot *slot)
 	}
 }
 
-/* So many levels up; `*ret_levels` is less where the cold ones end before. */
-static uint64_t cold_ancestor(struct fs *fs, uint64_t nodeid, unsigned int levels,
-			      unsigned int *ret_levels)
+/* So many levels up; 0 where the cold ones end before. */
+static uint64_t cold_ancestor(struct fs *fs, uint64_t nodeid, unsigned int levels)
 {
-	*ret_levels = 0;
-	while (*ret_levels < levels) {
+	while (levels--) {
 		cleanup_node struct node_ref node = node_pin(fs, nodeid);
 		uint64_t parent = node.slot ? cold_parent(fs, node.slot) : 0;
 
 		if (!parent)
-			break;
+			return 0;
 		nodeid = parent;
-		(*ret_levels)++;
 	}
 	return nodeid;
 }
 
 /*
  * Far below the nearest warm directory those in between are made warm in stages, from above, so
- * that few of them are at a time.
+ * that few of them are at a time. The way up is gone once: a guest can make it long.
  */
 int fs_warm(struct fs *fs, struct inode_slot *slot)
 {
-	const uint64_t nodeid = itab_nodeid(&fs->inodes, slot);
-	unsigned int levels, more;
+	cleanup_node struct node_ref above = { .fs = fs };
+	uint64_t stages[STAGES_MAX];
+	uint64_t nodeid = itab_nodeid(&fs->inodes, slot);
+	unsigned int n = 0;
 
-	for (unsigned int stage = 0; stage < STAGES_MAX; stage++) {
-		(void)cold_ancestor(fs, nodeid, DEPTH_MAX * STAGES_MAX, &levels);
-		if (levels < DEPTH_MAX)
-			return warm(fs, slot, 0);
-		more = levels - (DEPTH_MAX - 1);
-		{
-			uint64_t above = cold_ancestor(fs, nodeid, more, &levels);
-			cleanup_node struct node_ref dir = node_pin(fs, above);
-			int r = dir.slot ? warm(fs, dir.slot, 0) : -ESTALE;
-
-			if (r < 0)
-				return r;
-		}
+	while ((nodeid = cold_ancestor(fs, nodeid, DEPTH_MAX - 1))) {
+		if (n == STAGES_MAX)
+			return -ESTALE;
+		stages[n++] = nodeid;
 	}
-	return -ESTALE;
+	while (n--) {
+		struct node_ref below = node_pin(fs, stages[n]);
+		int r = -ESTALE;
+
+		if (below.slot)
+			r = inode_is_cold(below.slot) ? warm(fs, below.slot, 0) : 0;
+		/* Pinned until the next one is warm. */
+		node_put(&above);
+		above = below;
+		if (r < 0)
+			return r;
+	}
+	return warm(fs, slot, 0);
 }

@@ -281,7 +281,7 @@ static int open_entry(struct fs *fs, uint32_t flags, bool kill_suidgid, struct f
 			(void)fs_statx(node.slot->fd, "", &entry->attr.stx);
 	}
 	if (r < 0)
-		itab_forget(&fs->inodes, entry->nodeid, 1);
+		fs_forget(fs, entry->nodeid, 1);
 	return r;
 }
 
@@ -352,7 +352,7 @@ static int add_created(struct fs *fs, const struct created *new, struct fs_entry
 	if (node.slot)
 		r = fs_add_file(fs, node.slot, new->flags, take_fd(&fd), new->room, ret_opened);
 	if (r < 0)
-		itab_forget(&fs->inodes, entry.nodeid, 1);
+		fs_forget(fs, entry.nodeid, 1);
 	else
 		*ret_entry = entry;
 	return r;

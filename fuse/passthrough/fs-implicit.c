@@ -101,14 +101,17 @@ void fs_implicit_drop(struct fs *fs, uint64_t nodeid)
 
 /*
  * Either who forgets the inode sees this handle, or we see that the inode is gone. A handle that
- * this one takes the place of is closed, once nobody uses it.
+ * this one takes the place of is closed, once nobody uses it. One that the clock has closed may have
+ * left its slot to this very one.
  */
 static void publish(struct fs *fs, const struct inode_slot *inode, struct handle_slot *slot)
 {
 	uint32_t *place = &fs->implicit.handle[index_of(slot->nodeid)];
 	uint32_t at = htab_index(&fs->handles, slot) + 1;
+	uint32_t old = __atomic_exchange_n(place, at, __ATOMIC_SEQ_CST);
 
-	close_handle(fs, __atomic_exchange_n(place, at, __ATOMIC_SEQ_CST), slot->nodeid);
+	if (old != at)
+		close_handle(fs, old, slot->nodeid);
 	if (!(__atomic_load_n(&inode->word, __ATOMIC_SEQ_CST) & SLOT_LIVE))
 		(void)htab_release(slot);
 }

@@ -91,12 +91,13 @@ static bool is_watched(struct fs *fs, const struct inode_seen *plain, const stru
 /*
  * Which identity has an inode that others may have the number of? As long as it has a single name,
  * its own; one that got its second name from the guest stays what it is. Otherwise its watch, which
- * stays the same when a copy-up changes the number.
+ * stays the same when a copy-up changes the number. Without one it is known and never recognised.
  */
 static void identify(struct fs *fs, const struct statx *stx, struct inode_found *found)
 {
 	struct inode_aliases *aliases = &fs->inodes.aliases;
 	struct inode_id alias = { .dev = INODE_ALIAS_DEV, .mnt_id = found->seen.id.mnt_id };
+	bool is_plain;
 	int number;
 
 	if (stx->stx_nlink == 1 &&
@@ -106,10 +107,14 @@ static void identify(struct fs *fs, const struct statx *stx, struct inode_found 
 	if (number < 0 && stx->stx_nlink == 1)
 		return;
 	alias.ino = number < 0 ? alias_unwatched(aliases) : (uint64_t)number;
-	if (number >= 0 && !itab_probe(&fs->inodes, &alias) &&
-	    (stx->stx_nlink == 1 || is_watched(fs, &found->seen, &alias))) {
-		alias_unwatch(aliases, alias.ino);
-		return;
+	if (number >= 0 && !itab_probe(&fs->inodes, &alias)) {
+		is_plain = stx->stx_nlink == 1 || is_watched(fs, &found->seen, &alias);
+		if (is_plain || alias_full(aliases))
+			alias_unwatch(aliases, alias.ino);
+		if (is_plain)
+			return;
+		if (alias_full(aliases))
+			alias.ino = alias_unwatched(aliases);
 	}
 	found->seen.id = alias;
 	found->name = NULL; /* there is no way back to it from a name: it stays open */
@@ -118,9 +123,17 @@ static void identify(struct fs *fs, const struct statx *stx, struct inode_found 
 static int add_alias(struct fs *fs, const struct statx *stx, struct inode_found *found,
 		     uint64_t *ret_nodeid)
 {
-	scoped_lock(&fs->inodes.aliases.lock);
+	struct inode_aliases *aliases = &fs->inodes.aliases;
+	const struct inode_id *id = &found->seen.id;
+	int r;
+
+	scoped_lock(&aliases->lock);
 	identify(fs, stx, found);
-	return add_found(fs, found, ret_nodeid);
+	r = add_found(fs, found, ret_nodeid);
+	/* Nobody is known by a watch that was just begun. */
+	if (r < 0 && id->dev == INODE_ALIAS_DEV && !itab_probe(&fs->inodes, id))
+		alias_unwatch(aliases, id->ino);
+	return r;
 }
 
 int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, int path_fd,

@@ -98,6 +98,7 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	ltab_init(&fs->locks, options->max_lock_owners, LTAB_MAX_RANGES);
 	fs->proc_self_fd = take_fd(&proc_self_fd);
 	fs->inodes.aliases.proc_self_fd = fs->proc_self_fd;
+	fs->inodes.aliases.n_max = options->max_watches;
 	r = add_root(fs, &root_fd);
 	if (r < 0) {
 		fs_free(take_ptr(fs));

@@ -59,7 +59,8 @@ struct fs_options {
 	const struct xattr_map *xattr_map; /* borrowed; NULL: names are the same on both sides */
 	uint32_t max_inodes;		   /* above: -ENFILE */
 	uint32_t max_handles;		   /* open files; above: -ENFILE */
-	uint32_t max_fds; /* of inodes and open files; inodes above it are kept without */
+	uint32_t max_fds;     /* of inodes and open files; inodes above it are kept without */
+	uint32_t max_watches; /* inotify, for files of an overlay; above: not recognised again */
 	/* Each has a descriptor; above: -ENOLCK. 0: no byte range locks. */
 	uint32_t max_lock_owners;
 };

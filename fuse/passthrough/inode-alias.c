@@ -13,9 +13,6 @@
 #include "base/util.h"
 #include "fuse/passthrough/inode-fd.h"
 
-/* Larger than any watch's number. */
-#define UNWATCHED (UINT64_C(1) << 63)
-
 /* The working directory of a thread stays where this and extended attributes need it. */
 static __thread bool in_fds;
 
@@ -63,7 +60,7 @@ void alias_unwatch(struct inode_aliases *aliases, uint64_t number)
 	int fd = __atomic_load_n(&aliases->fd, __ATOMIC_ACQUIRE);
 	char events[16 * sizeof(struct inotify_event)];
 
-	if (number & UNWATCHED || fd < 0)
+	if (number & INODE_ALIAS_UNWATCHED || fd < 0)
 		return;
 	(void)inotify_rm_watch(fd, (int)number);
 	(void)!read(fd, events, sizeof(events)); /* it says that the watch is gone */
@@ -71,5 +68,6 @@ void alias_unwatch(struct inode_aliases *aliases, uint64_t number)
 
 uint64_t alias_unwatched(struct inode_aliases *aliases)
 {
-	return UNWATCHED | __atomic_add_fetch(&aliases->n_unwatched, 1, __ATOMIC_RELAXED);
+	return INODE_ALIAS_UNWATCHED |
+	       __atomic_add_fetch(&aliases->n_unwatched, 1, __ATOMIC_RELAXED);
 }

@@ -16,13 +16,16 @@
 #include <stdint.h>
 
 /* The device of an identity whose number is a watch. No file system has it. */
-#define INODE_ALIAS_DEV UINT64_MAX
+#define INODE_ALIAS_DEV	      UINT64_MAX
+/* In a number that is none. */
+#define INODE_ALIAS_UNWATCHED (UINT64_C(1) << 63)
 
 struct inode_aliases {
 	pthread_mutex_t lock; /* of whoever compares watches; outermost, held over system calls */
 	int proc_self_fd;     /* borrowed */
 	int fd;		      /* owned; atomic; -1 until first needed */
 	uint32_t n_live;      /* atomic; inodes that are known by a watch */
+	uint32_t n_max;	      /* so many may be; the host's other programs need watches, too */
 	uint64_t n_unwatched; /* atomic; numbers given where no watch could be had */
 };
 
@@ -37,6 +40,16 @@ void alias_unwatch(struct inode_aliases *aliases, uint64_t number);
 
 /* A number that no inode has, for one that cannot be watched: it is known, but never recognised. */
 uint64_t alias_unwatched(struct inode_aliases *aliases);
+
+static inline bool alias_is_watch(uint64_t dev, uint64_t number)
+{
+	return dev == INODE_ALIAS_DEV && !(number & INODE_ALIAS_UNWATCHED);
+}
+
+static inline bool alias_full(const struct inode_aliases *aliases)
+{
+	return __atomic_load_n(&aliases->n_live, __ATOMIC_RELAXED) >= aliases->n_max;
+}
 
 static inline bool alias_any(const struct inode_aliases *aliases)
 {

@@ -111,10 +111,6 @@ static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
 		itab_close(table, take_fd(&slot->fd));
 	else if (key_store_has_handle(&table->keys, slot->key))
 		mount_fds_put(&table->mounts, slot->id.mnt_id);
-	if (slot->id.dev == INODE_ALIAS_DEV) {
-		alias_unwatch(&table->aliases, slot->id.ino);
-		__atomic_fetch_sub(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
-	}
 	itab_clock_unset(table, index);
 	key_store_drop(&table->keys, slot->key);
 	slot->key = KEY_NONE;
@@ -132,10 +128,8 @@ static void adopt_slot(struct inode_table *table, uint32_t index)
 	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
 		(void)fd_budget_take(table->budget);
 	/* The watch was the predecessor's: it tells nothing any more. */
-	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->id.dev == INODE_ALIAS_DEV) {
+	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
 		slot->id.ino = alias_unwatched(&table->aliases);
-		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
-	}
 	if (slot->word & SLOT_LIVE) {
 		/* A warm one may have been half-way to cold, or back. */
 		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
@@ -255,7 +249,7 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 	slot->birth = found->seen.birth;
 	slot->type = found->seen.type;
 	slot->n_lookup = 1;
-	if (slot->id.dev == INODE_ALIAS_DEV)
+	if (alias_is_watch(slot->id.dev, slot->id.ino))
 		__atomic_fetch_add(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
 	slot->fd = found->fd;
 	slot->backing = found->backing;
@@ -459,8 +453,7 @@ int itab_lookup_again(struct inode_table *table, struct inode_slot *slot)
 	return 0;
 }
 
-/* The slot is pinned, so that it outlives this. */
-static void forget_pinned(struct inode_table *table, struct inode_slot *slot, uint64_t n_lookup)
+static void forget_locked(struct inode_table *table, struct inode_slot *slot, uint64_t n_lookup)
 {
 	uint32_t bucket = bucket_of(table, &slot->id);
 
@@ -471,7 +464,27 @@ static void forget_pinned(struct inode_table *table, struct inode_slot *slot, ui
 	if (slot->n_lookup)
 		return;
 	chain_remove(table, bucket, itab_index(table, slot));
+	if (alias_is_watch(slot->id.dev, slot->id.ino)) {
+		alias_unwatch(&table->aliases, slot->id.ino);
+		__atomic_fetch_sub(&table->aliases.n_live, 1, __ATOMIC_RELAXED);
+	}
 	(void)slot_kill(&slot->word); /* was live: the count says so */
+}
+
+/* A watch goes together with the inode that is known by it, for whoever compares watches. */
+static void forget_alias(struct inode_table *table, struct inode_slot *slot, uint64_t n_lookup)
+{
+	scoped_lock(&table->aliases.lock);
+	forget_locked(table, slot, n_lookup);
+}
+
+/* The slot is pinned, so that it outlives this. */
+static void forget_pinned(struct inode_table *table, struct inode_slot *slot, uint64_t n_lookup)
+{
+	if (unlikely(slot->id.dev == INODE_ALIAS_DEV))
+		forget_alias(table, slot, n_lookup);
+	else
+		forget_locked(table, slot, n_lookup);
 }
 
 void itab_forget(struct inode_table *table, uint64_t nodeid, uint64_t n_lookup)

@@ -32,6 +32,7 @@ struct fs_options fs_unit_options(void)
 		.max_handles = 200,
 		.max_lock_owners = 20,
 		.max_fds = 1200,
+		.max_watches = 100,
 	};
 }
 

@@ -514,6 +514,66 @@ static void a_switch_is_of_one_thread_only(void)
 	g_async_queue_unref(queues[1]);
 }
 
+struct family {
+	struct fs_unit *unit;
+	GAsyncQueue *masked, *made;
+};
+
+static void make_dir_without_umask(struct family *family, const char *name)
+{
+	const struct fs_caller caller = { .uid = UID, .gid = GID };
+	struct fs_thread *thread = fs_unit_thread(family->unit);
+	struct fs_entry entry;
+
+	g_assert_cmpint(fs_mkdir(thread, &caller, FS_ROOT_ID, name, 0777, &entry), ==, 0);
+	g_assert_cmpuint(entry.attr.stx.stx_mode & 07777, ==, 0777);
+	g_free(thread);
+}
+
+static gpointer make_dirs_in_child(gpointer arg)
+{
+	struct family *family = arg;
+
+	g_async_queue_pop(family->masked);
+	make_dir_without_umask(family, "meanwhile");
+	g_async_queue_push(family->made, family);
+	g_async_queue_pop(family->masked);
+	make_dir_without_umask(family, "afterwards");
+	return NULL;
+}
+
+/* Who starts a thread shares its umask with it, as leaders of a queue do with their followers. */
+static gpointer mask_in_parent(gpointer arg)
+{
+	const struct fs_caller caller = { .uid = UID, .gid = GID, .umask = 077 };
+	struct family *family = arg;
+	struct creds_scope scope;
+	GThread *child;
+
+	g_assert_cmpint(creds_become(&scope, &caller, 0), ==, 0);
+	creds_restore(&scope);
+	child = g_thread_new("child", make_dirs_in_child, family);
+	g_assert_cmpint(creds_become(&scope, &caller, 0), ==, 0);
+	g_async_queue_push(family->masked, family);
+	g_async_queue_pop(family->made);
+	creds_restore(&scope);
+	g_async_queue_push(family->masked, family);
+	g_thread_join(child);
+	return NULL;
+}
+
+static void a_umask_is_of_one_thread_only(void)
+{
+	struct fs_unit unit;
+	struct family family = { &unit, g_async_queue_new(), g_async_queue_new() };
+
+	fs_unit_start(&unit);
+	g_thread_join(g_thread_new("parent", mask_in_parent, &family));
+	fs_unit_stop(&unit);
+	g_async_queue_unref(family.masked);
+	g_async_queue_unref(family.made);
+}
+
 int main(int argc, char **argv)
 {
 	(void)umask(0);
@@ -550,5 +610,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/fs-creds/an append-only file opens for appending",
 			an_append_only_file_opens_for_appending);
 	g_test_add_func("/fs-creds/a switch is of one thread only", a_switch_is_of_one_thread_only);
+	g_test_add_func("/fs-creds/a umask is of one thread only", a_umask_is_of_one_thread_only);
 	return g_test_run();
 }

@@ -203,6 +203,23 @@ static void what_is_not_used_for_long_is_closed(void)
 }
 
 /* What the guest has open cannot be known, so all removed files stay until they are forgotten. */
+/* The slot that the clock has freed is the first to be taken. */
+static void what_was_closed_is_opened_for_longer_than_one_request(void)
+{
+	struct fs_unit unit;
+	uint64_t nodeid;
+
+	start(&unit);
+	fs_unit_write(&unit, "file", "text");
+	nodeid = fs_unit_lookup(&unit, "file");
+	must_read(&unit, nodeid, "text");
+	g_assert_true(fs_implicit_close_one(unit.fs));
+	g_assert_false(has_handle(&unit, nodeid));
+	must_read(&unit, nodeid, "text");
+	g_assert_true(has_handle(&unit, nodeid));
+	fs_unit_stop(&unit);
+}
+
 static void a_removed_file_stays_until_it_is_forgotten(gconstpointer handles)
 {
 	struct fs_unit unit;
@@ -463,6 +480,42 @@ static void forgetting_races_with_reading(void)
 	fs_unit_stop(&race.unit);
 }
 
+static gpointer create_what_exists(gpointer arg)
+{
+	struct race *race = arg;
+	struct fs_thread *thread = fs_unit_thread(&race->unit);
+	struct fs_opened opened;
+	struct fs_entry entry;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED))
+		g_assert_cmpint(fs_create(thread, &self, FS_ROOT_ID, "dir", 0600, O_RDWR, false,
+					  &entry, &opened),
+				==, -EISDIR);
+	g_free(thread);
+	return NULL;
+}
+
+/* Whoever gives the last lookup back takes the descriptor with it, also a creation that fails. */
+static void forgetting_races_with_creating(void)
+{
+	struct race race = { .stop = false };
+	GThread *thread;
+
+	start(&race.unit);
+	g_assert_cmpint(mkdirat(race.unit.dir_fd, "dir", 0700), ==, 0);
+	thread = g_thread_new("creator", create_what_exists, &race);
+	for (unsigned int i = 0; i < N_ROUNDS; i++) {
+		uint64_t nodeid = fs_unit_lookup(&race.unit, "dir");
+
+		g_assert_cmpint(fs_fsyncdir(race.unit.thread, fs_fh_of_node(nodeid), false), ==, 0);
+		fs_forget(race.unit.fs, nodeid, 1);
+	}
+	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+	g_thread_join(thread);
+	g_assert_cmpuint(race.unit.fs->handles.n_implicit, ==, 0);
+	fs_unit_stop(&race.unit);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -476,6 +529,8 @@ int main(int argc, char **argv)
 			a_forgotten_node_has_no_descriptor);
 	g_test_add_func("/fs-implicit/what is not used for long is closed",
 			what_is_not_used_for_long_is_closed);
+	g_test_add_func("/fs-implicit/what was closed is opened for longer than one request",
+			what_was_closed_is_opened_for_longer_than_one_request);
 	g_test_add_data_func("/fs-implicit/a removed file stays until it is forgotten", NULL,
 			     a_removed_file_stays_until_it_is_forgotten);
 	g_test_add_data_func("/fs-implicit/by handle too", GINT_TO_POINTER(1),
@@ -492,5 +547,7 @@ int main(int argc, char **argv)
 			positions_that_would_not_last_keep_their_descriptor);
 	g_test_add_func("/fs-implicit/forgetting races with reading",
 			forgetting_races_with_reading);
+	g_test_add_func("/fs-implicit/forgetting races with creating",
+			forgetting_races_with_creating);
 	return g_test_run();
 }
