@@ -86,7 +86,10 @@ static bool write_appends(const struct request *req, const struct fuse_write_in 
 	       !session_has(req->session, FUSE_WRITEBACK_CACHE);
 }
 
-/* What was not opened has no flags of its own. */
+/*
+ * Each write says so, not only the open: what was not opened has no flags of its own, and
+ * pwritev2(2) has flags for one write.
+ */
 static void take_sync_flags(uint32_t open_flags, struct fs_write *io)
 {
 	io->sync = (open_flags & WIRE_O_SYNC) == WIRE_O_SYNC;
@@ -102,13 +105,13 @@ int op_write(struct request *req)
 		.kill_suidgid = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
 		.from_cache = in->write_flags & FUSE_WRITE_CACHE,
 		.append = write_appends(req, in),
+		.direct = in->flags & WIRE_O_DIRECT,
 	};
 	ssize_t n;
 
 	if (in->size > SESSION_DATA_BYTES || in->size > req->payload_len)
 		return -EINVAL;
-	if (io.fh & FS_FH_OF_NODE)
-		take_sync_flags(in->flags, &io);
+	take_sync_flags(in->flags, &io);
 	n = transfer(req, true, &io, &req->payload, in->size);
 	if (n < 0)
 		return (int)n;

@@ -137,7 +137,7 @@ static int touch(struct fs_thread *thread, const struct target *target,
 
 	if (!set->kill_suidgid) {
 		r = fs_statx(target->fd, "", &stx);
-		if (r == 0 && stx.stx_mode & (S_ISUID | S_ISGID))
+		if (r == 0 && !S_ISDIR(stx.stx_mode) && stx.stx_mode & (S_ISUID | S_ISGID))
 			return 0;
 	}
 	return r < 0 ? r : change_owner(thread, target, set);

@@ -330,6 +330,20 @@ static void a_chown_without_ids_drops_set_id_bits_and_moves_the_time_of_change(v
 	fs_unit_stop(&unit);
 }
 
+/* A directory keeps its bits whoever asks, so nothing stands against it. */
+static void a_chown_without_ids_moves_the_time_of_change_of_any_directory(void)
+{
+	struct fs_setattr set = { .fh = FS_NO_FH, .touch = true };
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	g_assert_cmpint(mkdirat(unit.dir_fd, "a", 0755), ==, 0);
+	g_assert_cmpint(fchmodat(unit.dir_fd, "a", 02755, 0), ==, 0);
+	g_assert_true(ctime_moves(&unit, &set));
+	g_assert_cmpuint(mode_of(&unit, "a"), ==, 02755);
+	fs_unit_stop(&unit);
+}
+
 static void truncation_drops_set_id_bits_likewise(void)
 {
 	g_autofree char *before = thread_status();
@@ -599,6 +613,8 @@ int main(int argc, char **argv)
 	g_test_add_func(
 		"/fs-creds/a chown without ids drops set-id bits and moves the time of change",
 		a_chown_without_ids_drops_set_id_bits_and_moves_the_time_of_change);
+	g_test_add_func("/fs-creds/a chown without ids moves the time of change of any directory",
+			a_chown_without_ids_moves_the_time_of_change_of_any_directory);
 	g_test_add_func("/fs-creds/truncation drops set-id bits likewise",
 			truncation_drops_set_id_bits_likewise);
 	g_test_add_func("/fs-creds/a new owner is set on files and on links themselves",

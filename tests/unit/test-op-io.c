@@ -127,6 +127,31 @@ static int write_at(uint64_t offset, uint32_t claimed, uint32_t sent, uint32_t w
 	return unit_serve(&unit);
 }
 
+/* Of an open file: flags of pwritev2(2) come the same way as those of open(2). */
+static void write_with(uint32_t flags)
+{
+	const struct fuse_write_in in = { .fh = 6, .size = 4, .flags = flags };
+
+	unit_begin(&unit, FUSE_WRITE, 7);
+	unit_add(&unit, &in, sizeof(in));
+	unit_add(&unit, fake.file, 4);
+	g_assert_cmpint(unit_serve(&unit), ==, 0);
+}
+
+static void each_write_is_as_synchronous_as_it_says(void)
+{
+	start();
+	write_with(WIRE_O_DSYNC);
+	g_assert_true(fake.write.dsync && !fake.write.sync);
+	write_with(WIRE_O_SYNC);
+	g_assert_true(fake.write.sync && !fake.write.dsync);
+	g_assert_false(fake.write.direct);
+	write_with(WIRE_O_DIRECT);
+	g_assert_true(fake.write.direct);
+	g_assert_false(fake.write.sync || fake.write.dsync);
+	stop();
+}
+
 static uint32_t written_size(void)
 {
 	return ((const struct fuse_write_out *)unit_body(&unit, 8))->size;
@@ -274,6 +299,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/io/a write hands over all it was sent",
 			a_write_hands_over_all_it_was_sent);
 	g_test_add_func("/io/write flags are told apart", write_flags_are_told_apart);
+	g_test_add_func("/io/each write is as synchronous as it says",
+			each_write_is_as_synchronous_as_it_says);
 	g_test_add_func("/io/a write that claims more than it sent is refused",
 			a_write_that_claims_more_than_it_sent_is_refused);
 	g_test_add_func("/io/a write from thousands of pieces is whole",
