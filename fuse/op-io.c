@@ -105,6 +105,7 @@ int op_write(struct request *req)
 		.kill_suidgid = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
 		.from_cache = in->write_flags & FUSE_WRITE_CACHE,
 		.append = write_appends(req, in),
+		.direct = in->flags & WIRE_O_DIRECT,
 	};
 	ssize_t n;
 

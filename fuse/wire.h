@@ -102,6 +102,7 @@ struct fuse_statx_out {
 
 /* In fuse_write_in.flags: open(2) flags as x86 has them, whatever the guest runs on. */
 #define WIRE_O_APPEND 02000u
+#define WIRE_O_DIRECT 040000u
 #define WIRE_O_DSYNC  010000u
 #define WIRE_O_SYNC   04010000u
 

@@ -165,9 +165,39 @@ static ssize_t write_back_direct(const struct fs *fs, const struct handle_slot *
 	return fd < 0 ? fd : write_all(fd, iov, n_iov, write->offset, 0);
 }
 
+/*
+ * A guest that opened nothing is alone and knows where the file ends: appending, it says so by its
+ * offset.
+ */
+static bool appends_anywhere(const struct fs_write *write)
+{
+	return write->append && !(write->fh & FS_FH_OF_NODE);
+}
+
+/*
+ * A large direct write of a guest comes in parts, all at once: appended by several threads at a
+ * time, they would get into another order.
+ */
+static bool may_be_part(const struct fs *fs, const struct fs_write *write)
+{
+	bool cached = fs->cache == FS_CACHE_AUTO || fs->cache == FS_CACHE_ALWAYS;
+
+	return appends_anywhere(write) && (write->direct || !cached);
+}
+
+/* Whether other requests should not wait for this one. */
+static bool lets_others_by(const struct fs *fs, const struct fs_write *write,
+			   const struct handle_slot *slot)
+{
+	if (may_be_part(fs, write))
+		return false;
+	return slot->backing == BACKING_REMOTE || slot->flags & HANDLE_DIRECT || write->sync ||
+	       write->dsync;
+}
+
 static int rwf_of(const struct fs_write *write)
 {
-	int rwf = write->append ? RWF_APPEND : 0;
+	int rwf = appends_anywhere(write) ? RWF_APPEND : 0;
 
 	if (write->dsync)
 		rwf |= RWF_DSYNC;
@@ -190,8 +220,7 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		return -EINVAL;
 	if (thread->fs->readonly)
 		return -EROFS;
-	if (file.slot->backing == BACKING_REMOTE || file.slot->flags & HANDLE_DIRECT ||
-	    write->sync || write->dsync)
+	if (lets_others_by(thread->fs, write, file.slot))
 		fs_may_block(thread);
 	r = fs_drop_capability(thread->fs, file.slot->fd);
 	if (r == 0 && write->kill_suidgid)

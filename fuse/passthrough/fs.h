@@ -282,9 +282,11 @@ struct fs_write {
 	uint64_t fh;
 	uint64_t offset;
 	bool kill_suidgid; /* the writer lacks CAP_FSETID */
-	bool append;	   /* at the end of the file, wherever that is by then */
-	bool from_cache;   /* written back from the guest's page cache */
-	/* As the open flags of these names, for writes without an open. */
+	/* At the end of the file, wherever that is by then; without an open, at the offset. */
+	bool append;
+	bool from_cache; /* written back from the guest's page cache */
+	bool direct;	 /* past it: the guest has the file open with O_DIRECT */
+	/* As the open flags of these names, for this write. */
 	bool sync, dsync;
 };
 

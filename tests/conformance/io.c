@@ -168,6 +168,30 @@ static void check_appending(void)
 	equals("all records are whole and in their order", WRITERS * RECORDS, count_records());
 }
 
+#define PART 4096
+
+/* Larger than a guest sends at once. */
+static void check_direct_appending(void)
+{
+	const int parts = 4096;
+	char *all = get_memory((size_t)parts);
+	int fd = must(open("big", O_RDWR | O_CREAT | O_APPEND | O_DIRECT | O_CLOEXEC, 0644));
+	int number, in_order = 0;
+
+	for (int i = 0; i < parts; i++)
+		snprintf(all + (size_t)i * PART, PART, "%d", i);
+	equals("many MiB are appended directly", (long long)parts * PART,
+	       write(fd, all, (size_t)parts * PART));
+	memset(all, 0, (size_t)parts * PART);
+	equals("they are read directly", (long long)parts * PART,
+	       pread(fd, all, (size_t)parts * PART, 0));
+	for (int i = 0; i < parts; i++)
+		in_order += sscanf(all + (size_t)i * PART, "%d", &number) == 1 && number == i;
+	equals("their parts are in order", parts, in_order);
+	close(fd);
+	free(all);
+}
+
 static void check_two_handles(void)
 {
 	char buf[32] = "";
@@ -246,6 +270,7 @@ static void check_syncing(void)
 }
 
 const group_fn io_groups[] = {
-	check_positions,   check_vectors, check_large,	 check_appending,
-	check_two_handles, check_direct,  check_syncing, NULL,
+	check_positions,	check_vectors,	   check_large,
+	check_appending,	check_two_handles, check_direct,
+	check_direct_appending, check_syncing,	   NULL,
 };

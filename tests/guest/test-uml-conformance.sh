@@ -80,10 +80,12 @@ on_host ext4
 in_guest ext4
 in_guest ext4-never --cache never --allow-mmap --posix-lock --flock
 in_guest ext4-writeback --cache always --writeback
+in_guest ext4-exclusive --exclusive
+in_guest ext4-exclusive-writeback --exclusive --writeback
 drop_share
 make_share xfs
 on_host xfs
-in_guest xfs --killpriv-v2
+in_guest xfs --killpriv-v2 --allow-direct-io
 drop_share
 make_share btrfs
 on_host btrfs

@@ -167,6 +167,28 @@ static void appending_is_for_writers_and_offsets_are_for_the_cache(void)
 	fs_unit_stop(&unit);
 }
 
+/* A guest sends the parts of a large direct write all at once. */
+static void appending_directly_lets_nobody_else_go_first(void)
+{
+	struct fs_write write = { .append = true, .dsync = true, .direct = true };
+	struct fs_unit unit;
+
+	fs_unit_start(&unit);
+	fs_unit_write(&unit, "a", "");
+	write.fh = fs_unit_open(&unit, "a", O_WRONLY | GUEST_O_APPEND);
+	unit.n_blocks = 0;
+	g_assert_cmpint(write_at(&unit, write, "end"), ==, 3);
+	g_assert_cmpuint(unit.n_blocks, ==, 0);
+	write.append = false;
+	g_assert_cmpint(write_at(&unit, write, "end"), ==, 3);
+	g_assert_cmpuint(unit.n_blocks, ==, 1);
+	write.append = true;
+	write.direct = false;
+	g_assert_cmpint(write_at(&unit, write, "end"), ==, 3);
+	g_assert_cmpuint(unit.n_blocks, ==, 2);
+	fs_unit_stop(&unit);
+}
+
 /* The end of a mapped file has any size; the guest takes the first handle it finds. */
 static void what_a_cache_writes_back_needs_no_alignment(void)
 {
@@ -342,6 +364,8 @@ int main(int argc, char **argv)
 			a_file_system_that_always_waits_is_read_all_the_same);
 	g_test_add_func("/fs-io/appending is for writers and offsets are for the cache",
 			appending_is_for_writers_and_offsets_are_for_the_cache);
+	g_test_add_func("/fs-io/appending directly lets nobody else go first",
+			appending_directly_lets_nobody_else_go_first);
 	g_test_add_func("/fs-io/what a cache writes back needs no alignment",
 			what_a_cache_writes_back_needs_no_alignment);
 	g_test_add_func("/fs-io/writes that cannot be are refused",

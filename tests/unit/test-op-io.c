@@ -145,7 +145,9 @@ static void each_write_is_as_synchronous_as_it_says(void)
 	g_assert_true(fake.write.dsync && !fake.write.sync);
 	write_with(WIRE_O_SYNC);
 	g_assert_true(fake.write.sync && !fake.write.dsync);
-	write_with(0);
+	g_assert_false(fake.write.direct);
+	write_with(WIRE_O_DIRECT);
+	g_assert_true(fake.write.direct);
 	g_assert_false(fake.write.sync || fake.write.dsync);
 	stop();
 }
