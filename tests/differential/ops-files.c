@@ -203,6 +203,7 @@ static void op_write(struct world *w)
 	const uint8_t *bytes = w->noise + world_random(w, WORLD_NOISE_BYTES - WORLD_IO_MAX);
 	uint32_t flags = 0;
 	int64_t own, ref;
+	struct stat st;
 
 	if (!handle)
 		return;
@@ -211,6 +212,10 @@ static void op_write(struct world *w)
 	world_note(w, "write %" PRIu64 " (open 0%o) at %" PRIu64 " + %u flags %u", handle->fh,
 		   handle->flags, offset, size, flags);
 	w->client->file_flags = handle->flags;
+	/* Alone, a guest knows where the file ends; the reference finds it out by itself. */
+	if (handle->flags & O_APPEND && !(flags & FUSE_WRITE_CACHE) && !world_opens_files(w) &&
+	    fstat(handle->ref_fd, &st) == 0)
+		offset = (uint64_t)st.st_size;
 	own = fuse_write(w->client, handle->node->nodeid, handle->fh, offset, size, bytes, flags);
 	ref = reference_write(handle, bytes, size, offset, flags);
 	world_same(w, own, ref);
