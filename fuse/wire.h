@@ -9,6 +9,7 @@
 #ifndef FUSE_WIRE_H
 #define FUSE_WIRE_H
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <stddef.h>
 
@@ -100,9 +101,12 @@ struct fuse_statx_out {
 #endif
 #define WIRE_NO_ID    UINT32_MAX
 
-/* In fuse_write_in.flags: open(2) flags as x86 has them, whatever the guest runs on. */
+/*
+ * In fuse_write_in.flags: open(2) flags as Linux has them on the guest's processor, which is of the
+ * host's kind. Of those that matter here only O_DIRECT differs from one to the other.
+ */
 #define WIRE_O_APPEND 02000u
-#define WIRE_O_DIRECT 040000u
+#define WIRE_O_DIRECT ((uint32_t)O_DIRECT)
 #define WIRE_O_DSYNC  010000u
 #define WIRE_O_SYNC   04010000u
 

@@ -6,6 +6,7 @@
 #define FUSE_PASSTHROUGH_FS_INTERNAL_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -233,13 +234,13 @@ static inline uint16_t fs_submount_flags(const struct inode_slot *slot)
 
 /* ---- Opens ---- */
 
-/* open(2) flags from the guest, as x86 has them whatever we run on. */
+/* open(2) flags from the guest, whose processor is of our kind: O_DIRECT differs between them. */
 #define GUEST_O_ACCMODE 00000003u
 #define GUEST_O_EXCL	00000200u
 #define GUEST_O_TRUNC	00001000u
 #define GUEST_O_APPEND	00002000u
 #define GUEST_O_DSYNC	00010000u
-#define GUEST_O_DIRECT	00040000u
+#define GUEST_O_DIRECT	((uint32_t)O_DIRECT)
 #define GUEST_O_NOATIME 01000000u
 #define GUEST_O_SYNC	04010000u
 

@@ -264,7 +264,7 @@ struct fs_opened {
 	bool no_flush; /* fs_flush() would do nothing */
 };
 
-/* `flags` as open(2) on x86 wire values; only what concerns an existing file is used. */
+/* `flags` as open(2); only what concerns an existing file is used. */
 int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill_suidgid,
 	    struct fs_opened *ret_opened);
 /*
