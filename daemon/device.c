@@ -103,6 +103,7 @@ int fs_device_new(const struct options *options, struct fuse_session *session,
 	device->poll_max_ns = options->poll_us * UINT64_C(1000);
 	device->vhost.ops = &device_ops;
 	device->vhost.opaque = device;
+	device->vhost.inband = options->inband_notifications;
 	if (options->tag)
 		set_config(device, options->tag);
 	*ret_device = device;

@@ -17,7 +17,7 @@
 #define OPTIONS_TAG_MAX		    36u /* virtio 1.2, 5.11.4 */
 #define OPTIONS_THREAD_POOL_DEFAULT 16u
 #define OPTIONS_THREAD_POOL_MAX	    1024u
-#define OPTIONS_POLL_DEFAULT_US	    100u /* about what waking both sides across CPUs costs */
+#define OPTIONS_POLL_DEFAULT_US	    250u /* a guest's own work between two requests, and its wake-up */
 #define OPTIONS_POLL_MAX_US	    1000000u
 #define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
@@ -58,6 +58,7 @@ struct options {
 	struct xattr_map *xattr_map; /* owned, or NULL */
 	enum options_handles inode_file_handles;
 	uint32_t poll_us;
+	bool inband_notifications;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
 };

@@ -19,6 +19,10 @@
  * the leader is awake), and an idle or sparse one costs no CPU. The leader yields before it looks,
  * so that a front-end on the same CPU runs at once.
  *
+ * Nobody waits for what the high-priority queue carries: FORGET has no answer. Its leader naps after
+ * such a request, with kicks off, and then takes whatever has come: a guest that removes many files
+ * pays neither an exit nor a wake-up for each, and no processor polls for it.
+ *
  * A request that waits for a lock holds no thread: what is needed to answer it is parked
  * (parked.h), and the thread goes on. When the queue stops, parked requests are answered first.
  *
@@ -39,11 +43,13 @@
 #include "base/util.h"
 #include "daemon/parked.h"
 
-#define BATCH		   8u
-#define LARGE_BYTES	   65536u /* moving so much takes longer than announcing */
-#define POLL_MIN_NS	   10000u
-#define SPINS_PER_YIELD	   64u
-#define FOLLOWER_IDLE_SECS 10
+#define HIGH_PRIORITY_QUEUE 0u /* virtio 1.2, 5.11.2 */
+#define BATCH		    8u
+#define LARGE_BYTES	    65536u /* moving so much takes longer than announcing */
+#define POLL_MIN_NS	    10000u
+#define SPINS_PER_YIELD	    64u
+#define NAP_MS		    2
+#define FOLLOWER_IDLE_SECS  10
 
 struct queue_workers {
 	struct virtqueue *vq;	      /* borrowed */
@@ -60,6 +66,7 @@ struct queue_workers {
 	bool has_leader;	  /* guarded by lock */
 	bool stopping;		  /* written under lock, read anywhere */
 	uint64_t poll_ns;	  /* the leader's: how long to look before sleeping */
+	bool unheard;		  /* the leader's: nobody waited for the last request */
 	struct parked_chains parked;
 };
 
@@ -254,6 +261,8 @@ static void serve(struct worker *w)
 	if (chain->n_bytes > LARGE_BYTES)
 		push_done(w);
 	written = fuse_session_serve(w->fuse, &serving.message);
+	if (w->leading)
+		w->team->unheard = written == 0;
 	if (written == FUSE_PARKED)
 		return;
 	w->done[w->n_done++] = (struct vq_used){ .head = chain->head, .n_written = written };
@@ -273,6 +282,23 @@ static bool poll_ring(struct queue_workers *team, uint64_t start)
 		}
 	} while (now_ns() - start < team->poll_ns && !team_stopping(team));
 	return vq_has_work(team->vq);
+}
+
+/* Leaves the ring alone for a while. True when there is work then. */
+static bool nap(struct queue_workers *team)
+{
+	struct epoll_event event;
+
+	(void)epoll_wait(team->epoll_fd, &event, 1, NAP_MS);
+	return vq_has_work(team->vq);
+}
+
+/* Waits awake, or not quite. True when there is work. */
+static bool wait_a_little(struct queue_workers *team, uint64_t start)
+{
+	if (team->unheard && vq_index(team->vq) == HIGH_PRIORITY_QUEUE)
+		return nap(team);
+	return team->poll_ns && poll_ring(team, start);
 }
 
 /* Sleeps until a kick or the stop; returns how long. */
@@ -296,7 +322,7 @@ static void wait_for_work(struct worker *w)
 
 	push_done(w);
 	start = now_ns();
-	if (team->poll_ns && poll_ring(team, start))
+	if (wait_a_little(team, start))
 		return;
 	if (!vq_notifications_on(team->vq)) {
 		if (sleep_for_kick(team, start) < team->poll_max_ns)

@@ -40,6 +40,11 @@ struct vhost_device {
 	void *opaque;
 	uint64_t features; /* device type features; transport features are the session's */
 	/*
+	 * Offer notifications as messages. A front-end that may choose (User-Mode Linux) takes
+	 * them, and each then wakes the control thread first: only for those that need them.
+	 */
+	bool inband;
+	/*
 	 * Configuration space for GET_CONFIG, NULL when the front-end keeps it itself. Offered
 	 * as VHOST_USER_PROTOCOL_F_CONFIG only when present: QEMU 7.1 to 8.0 crash on it.
 	 */

@@ -31,10 +31,11 @@ uint64_t session_offered_protocol_features(const struct vhost_session *session)
 			    VHOST_BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |
 			    VHOST_BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |
 			    VHOST_BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |
-			    VHOST_BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) |
 			    VHOST_BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |
 			    VHOST_BIT(VHOST_USER_PROTOCOL_F_STATUS);
 
+	if (session->device->inband)
+		features |= VHOST_BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
 	if (session->device->config)
 		features |= VHOST_BIT(VHOST_USER_PROTOCOL_F_CONFIG);
 	return features;

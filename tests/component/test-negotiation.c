@@ -50,14 +50,25 @@ static void test_protocol_features(void)
 {
 	struct fixture *f = start_bare(NULL);
 	uint64_t wanted = FE_P_MQ | FE_P_REPLY_ACK | FE_P_BACKEND_REQ | FE_P_BACKEND_SEND_FD |
-			  FE_P_CONFIGURE_MEM_SLOTS | FE_P_RESET_DEVICE | FE_P_STATUS |
-			  FE_P_INBAND_NOTIFICATIONS;
+			  FE_P_CONFIGURE_MEM_SLOTS | FE_P_RESET_DEVICE | FE_P_STATUS;
 	uint64_t protocol;
 
 	get_u64(f, FE_GET_FEATURES);
 	protocol = get_u64(f, FE_GET_PROTOCOL_FEATURES);
 	g_assert_cmphex(protocol & wanted, ==, wanted);
 	g_assert_false(protocol & FE_P_CONFIG);
+	/* User-Mode Linux would choose them, and pay with a wake-up more per kick. */
+	g_assert_false(protocol & FE_P_INBAND_NOTIFICATIONS);
+	fixture_stop(f);
+}
+
+static void test_inband_feature_when_asked_for(void)
+{
+	static const char *const args[] = { "--inband-notifications", NULL };
+	struct fixture *f = start_bare(args);
+
+	get_u64(f, FE_GET_FEATURES);
+	g_assert_true(get_u64(f, FE_GET_PROTOCOL_FEATURES) & FE_P_INBAND_NOTIFICATIONS);
 	fixture_stop(f);
 }
 
@@ -209,6 +220,8 @@ int main(int argc, char **argv)
 			test_protocol_features);
 	g_test_add_func("/negotiation/config-is-offered-with-a-tag-only",
 			test_config_feature_with_tag);
+	g_test_add_func("/negotiation/in-band-notifications-are-offered-only-when-asked-for",
+			test_inband_feature_when_asked_for);
 	g_test_add_func("/negotiation/there-are-65-queues", test_queue_num);
 	g_test_add_func("/negotiation/there-are-509-memory-slots", test_mem_slots);
 	g_test_add_func("/negotiation/config-space-holds-tag-and-queue-count",

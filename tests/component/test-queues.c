@@ -14,6 +14,7 @@
 #define DEEP	    200
 #define WRAP_BASE   65530
 #define SMALL_READS 500
+#define N_FORGETS   200
 
 static void populate(const struct share *share)
 {
@@ -228,7 +229,9 @@ static void read_much(struct fixture *f, unsigned int depth)
 
 static void run_transport(const struct vmm_config *vmm, unsigned int depth, bool direct)
 {
+	static const char *const inband_args[] = { "--inband-notifications", NULL };
 	struct fixture_config config = {
+		.args = vmm->inband ? inband_args : NULL,
 		.populate = populate,
 		.vmm = *vmm,
 		.client = { .depth = depth, .data_bytes = 4096, .direct = direct },
@@ -277,6 +280,21 @@ static void test_inband(void)
 {
 	run_transport(&(struct vmm_config){ .inband = true }, 8, false);
 	run_transport(&(struct vmm_config){ .inband = true, .no_reply_ack = true }, 8, false);
+}
+
+/* Each is sent when the one before has been taken: without patience, each would need a kick. */
+static void test_forgets(void)
+{
+	static const char *const args[] = { "--poll=0", NULL };
+	struct fixture_config config = { .populate = populate, .args = args };
+	struct fixture *f = fixture_start(&config);
+	struct ring *ring = &f->vmm.queues[0];
+
+	for (unsigned int i = 0; i < N_FORGETS; i++)
+		fuse_forget(&f->client, FUSE_ROOT_ID, 1);
+	g_assert_cmpuint(ring->n_kicks + ring->n_kicks_saved, ==, N_FORGETS);
+	g_assert_cmpuint(ring->n_kicks, <, N_FORGETS / 4);
+	fixture_stop(f);
 }
 
 static void test_many_queues(void)
@@ -434,6 +452,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/queues/the-call-fd-may-be-a-pipe", test_call_pipe);
 	g_test_add_func("/queues/the-call-fd-may-be-missing", test_no_call_fd);
 	g_test_add_func("/queues/notifications-may-go-in-band", test_inband);
+	g_test_add_func("/queues/what-nobody-waits-for-needs-few-kicks", test_forgets);
 	g_test_add_func("/queues/64-request-queues-serve", test_many_queues);
 	g_test_add_func("/queues/a-stopped-queue-leaves-the-others-alone", test_one_stopped_queue);
 	g_test_add_func("/queues/base-of-idle-rings-is-told", test_base_of_idle_rings);

@@ -72,6 +72,7 @@ void peer_init(struct peer *peer, const void *config, uint32_t config_bytes)
 	memset(peer, 0, sizeof(*peer));
 	peer->device.ops = &device_ops;
 	peer->device.opaque = peer;
+	peer->device.inband = true;
 	peer->device.config = config;
 	peer->device.config_bytes = config_bytes;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))

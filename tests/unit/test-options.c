@@ -36,7 +36,7 @@ static void the_usual_line_has_the_documented_defaults(void)
 	g_assert_cmpint(o.seccomp, ==, SANDBOX_SECCOMP_KILL);
 	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_INFO);
 	g_assert_cmpuint(o.thread_pool_size, ==, 16);
-	g_assert_cmpuint(o.poll_us, ==, 100);
+	g_assert_cmpuint(o.poll_us, ==, 250);
 	g_assert_false(o.readonly);
 	g_assert_true(o.announce_submounts);
 	g_assert_cmpint(o.inode_file_handles, ==, HANDLES_PREFER);
