@@ -139,6 +139,11 @@ function queues(    i, j, n, ops, n_depths, depths) {
 				">=", 1.6)
 }
 
+function in_guest() {
+	mean_and_worst("everyday work in a guest: speed / Rust", "guest", "rust", "speed", 1, 0, ">=",
+		1.5, 1)
+}
+
 function loaded(    i, n, names) {
 	n = split("ours c rust", names, " ")
 	for (i = 1; i <= n; i++)
@@ -213,4 +218,6 @@ END {
 		idle()
 	if (n_rows["known"])
 		known()
+	if (n_rows["guest"])
+		in_guest()
 }

@@ -240,6 +240,25 @@ many_daemons() {
 	done
 }
 
+# Everyday work in a guest of its own for each sample: how often a minute it could be done, and
+# fio's MiB a second.
+plan_guest() {
+	local -a options=(--build "$build" --rust "$rust" --rounds "$rounds" --seconds 1)
+
+	if [[ $realtime == yes ]]; then
+		options+=(--realtime)
+	fi
+	"$here/guest" "${options[@]}" --out "$scratch/guest" >/dev/null ||
+		die "the guest fails; prepare it with tests/guest/assets.sh uml"
+	sed -E 's/^\{(.*),"job":"([^"]*)","value":([0-9.]+)\}$/\1 \2 \3/' "$scratch/guest" |
+		awk '{
+			speed = $2 ~ /^fio-/ ? $3 / 1024 : 60 / $3
+			gsub(/"daemon":"host"/, "\"daemon\":\"native\"", $1)
+			printf "{\"plan\":\"guest\",%s,\"op\":\"%s\",\"depth\":1,\"lanes\":1,", $1, $2
+			printf "\"speed\":%.3f}\n", speed
+		}' >>"$samples"
+}
+
 # System calls of a whole run of $3 items, all threads and processes.
 count_calls() {
 	local daemon=$1 operation=$2 items=$3

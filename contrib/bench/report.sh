@@ -55,7 +55,8 @@ A busy guest: CPU time of the daemon per item, in µs|spin|cpu_us|2
 Busy queues: requests a second|queues|rate|0
 GETATTR while the same queue waits for a disk: 99th percentile in µs|loaded|p99_us|1
 GETATTR while the same queue waits for a disk: median in µs|loaded|p50_us|1
-System calls per request|calls|calls|2"
+System calls per request|calls|calls|2
+In a guest: times a minute, and MiB a second (fio)|guest|speed|1"
 
 # Every plot: name, plan, kind, title, label, title of the x axis.
 readonly PLOTS="rate-depth-1|one|bars|Rate on one processor at depth 1 (C = 1)|times the rate of C|

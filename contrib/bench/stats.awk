@@ -76,7 +76,7 @@ function keep_sample(plan, daemon, row, round,    i, metric) {
 
 BEGIN {
 	n_metrics = split("rate cpu_us p50_us p99_us p999_us driver_cpu_us private_kib calls " \
-		"known_bytes wakeups cpu_ms bytes_per_s", metrics, " ")
+		"known_bytes wakeups cpu_ms bytes_per_s speed", metrics, " ")
 }
 
 field("plan") == "machine" {

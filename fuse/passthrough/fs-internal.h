@@ -155,6 +155,13 @@ static inline void fs_may_block_on(struct fs_thread *thread, uint8_t backing)
 		fs_may_block(thread);
 }
 
+/* The same for calls that wait for a disk, where there is one. */
+static inline void fs_may_wait_for_disk(struct fs_thread *thread, uint8_t backing)
+{
+	if (backing != BACKING_MEMORY)
+		fs_may_block(thread);
+}
+
 /* One statx(2) with all that an attribute or an identity needs. */
 int fs_statx(int dirfd, const char *name, struct statx *ret_stx);
 void fs_seen_from(const struct statx *stx, struct inode_seen *ret_seen);

@@ -118,8 +118,7 @@ ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const st
 		if (r == -EOPNOTSUPP)
 			remember_waits(thread->fs, slot);
 	}
-	if (slot->backing != BACKING_MEMORY)
-		fs_may_block(thread);
+	fs_may_wait_for_disk(thread, slot->backing);
 	return slot->flags & HANDLE_DIRECT ? read_direct(&run) : read_run(&run, 0);
 }
 
@@ -189,7 +188,7 @@ static bool may_be_part(const struct fs *fs, const struct fs_write *write)
 static bool lets_others_by(const struct fs *fs, const struct fs_write *write,
 			   const struct handle_slot *slot)
 {
-	if (may_be_part(fs, write))
+	if (may_be_part(fs, write) || slot->backing == BACKING_MEMORY)
 		return false;
 	return slot->backing == BACKING_REMOTE || slot->flags & HANDLE_DIRECT || write->sync ||
 	       write->dsync;

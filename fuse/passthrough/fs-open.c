@@ -251,7 +251,7 @@ static int sync_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind k
 
 	if (!file.slot)
 		return file.error;
-	fs_may_block(thread);
+	fs_may_wait_for_disk(thread, file.slot->backing);
 	return neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
 }
 

@@ -231,7 +231,7 @@ int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
 		return node.error;
 	if (node.slot->type != S_IFDIR && node.slot->type != S_IFREG)
 		return -EBADF;
-	fs_may_block(thread);
+	fs_may_wait_for_disk(thread, node.slot->backing);
 	fd = fd_reopen(thread->fs->proc_self_fd, node.slot->fd, O_RDONLY);
 	if (fd < 0)
 		return fd;
