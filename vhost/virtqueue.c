@@ -73,9 +73,9 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 
 	if (r < 0)
 		return r;
-	vq->memory = guest_memory_clone(setup->memory);
-	if (!vq->memory)
-		return -ENOMEM;
+	vq->memory = guest_memory_get(setup->memory);
+	vq->region = &vq->memory->regions[0]; /* the ring lies in one, so that there is one */
+	vq->peeked = false;
 	vq->kick_fd = setup->kick_fd;
 	vq->event_idx = setup->event_idx;
 	vq->indirect = setup->indirect;
@@ -94,6 +94,7 @@ uint16_t vq_close(struct virtqueue *vq)
 {
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
+	vq->region = NULL;
 	vq->ring = (struct vq_ring){ 0 };
 	vq->kick_fd = -1;
 	return vq->last_avail;
@@ -109,9 +110,20 @@ static enum vq_pop_result break_queue(struct virtqueue *vq, const char *why)
 	return VQ_POP_BROKEN;
 }
 
+/* Reads where the next chain begins. False when that is outside of the table. */
+static bool peek(struct virtqueue *vq)
+{
+	vq->next_head = vring_avail_entry(&vq->ring, vq->last_avail);
+	if (unlikely(vq->next_head >= vq->ring.size))
+		return false;
+	vq->next_first = vring_read_desc(vq->ring.desc, vq->next_head);
+	vq->peeked = true;
+	return true;
+}
+
 enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
-	uint16_t head;
+	struct vq_desc first;
 
 	if (unlikely(vq->broken))
 		return VQ_POP_EMPTY;
@@ -124,13 +136,17 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 			return break_queue(vq, "the driver's index jumped");
 		vq->avail_cached = idx;
 	}
-	head = vring_avail_entry(&vq->ring, vq->last_avail);
-	if (unlikely(head >= vq->ring.size))
+	if (unlikely(!vq->peeked && !peek(vq)))
 		return break_queue(vq, "a chain begins outside the descriptor table");
+	vq->peeked = false;
+	chain->head = vq->next_head;
+	first = vq->next_first;
 	vq->last_avail++;
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
-	vq_read_chain(vq, head, chain);
+	if (vq->last_avail != vq->avail_cached && peek(vq))
+		vq_prefetch(vq, vq->next_first);
+	vq_read_chain(vq, first, chain);
 	return VQ_POP_CHAIN;
 }
 

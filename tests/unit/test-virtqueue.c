@@ -151,6 +151,29 @@ static void test_chain(void)
 	fixture_free(f);
 }
 
+/* The second is looked at when the first is popped. */
+static void test_chains_in_a_row(void)
+{
+	struct fixture *f = fixture_new(false);
+
+	unit_desc(&f->ring, 3, unit_gpa(DATA), 40, 0, 0);
+	unit_desc(&f->ring, 4, unit_gpa(DATA + 100), 10, 0, 0);
+	unit_offer(&f->ring, 3);
+	unit_offer(&f->ring, 4);
+	unit_offer(&f->ring, UNIT_RING_SIZE);
+	pop(f);
+	check_counts(f, 1, 0, false);
+	check_iov(f, 0, DATA, 40);
+	pop(f);
+	g_assert_cmpuint(f->chain.head, ==, 4);
+	check_iov(f, 0, DATA + 100, 10);
+	/* What has not been popped is left to whoever opens the queue next. */
+	g_assert_true(vq_has_work(&f->vq));
+	g_assert_cmpint(vq_pop(&f->vq, &f->chain), ==, VQ_POP_BROKEN);
+	g_assert_cmpuint(vq_close(&f->vq), ==, 2);
+	fixture_free(f);
+}
+
 static void test_wrap(void)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
@@ -711,6 +734,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/virtqueue/a-chain-becomes-readable-and-writable-parts", test_chain);
+	g_test_add_func("/virtqueue/chains-in-a-row-are-popped-in-order", test_chains_in_a_row);
 	g_test_add_func("/virtqueue/positions-wrap", test_wrap);
 	g_test_add_func("/virtqueue/indirect-tables-are-followed", test_indirect);
 	g_test_add_func("/virtqueue/a-buffer-is-split-at-a-region-edge", test_region_edge);
