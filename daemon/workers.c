@@ -73,10 +73,13 @@ static bool team_stopping(struct queue_workers *team)
 
 static void push_done(struct worker *w)
 {
-	if (w->n_done) {
+	if (!w->n_done)
+		return;
+	if (w->leading)
+		vq_push_leading(w->team->vq, w->done, w->n_done);
+	else
 		vq_push(w->team->vq, w->done, w->n_done);
-		w->n_done = 0;
-	}
+	w->n_done = 0;
 }
 
 /* ---- Members ---- */

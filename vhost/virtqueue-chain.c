@@ -28,9 +28,9 @@
 
 /* Where segments go. */
 struct segments {
-	struct iovec *part; /* the first of the part in hand */
 	struct iovec *next;
 	struct iovec *end;
+	char *edge; /* of the last one of the part in hand, NULL before the first */
 };
 
 /* Handed on by pieces and never by address out of line, so that it can live in registers. */
@@ -44,6 +44,7 @@ struct walk {
 	bool writing;	  /* the part in hand is the writable one */
 	bool part_closed; /* a segment of it was bad: no more of this part */
 	bool damaged;
+	struct iovec *writable; /* first of that part, if it has begun */
 	struct segments out;
 };
 
@@ -69,7 +70,7 @@ rarely static bool gather_desc(const struct virtqueue *vq, uint64_t gpa, struct 
 
 static inline bool read_desc(const struct walk *w, uint32_t i, struct vq_desc *ret_desc)
 {
-	struct vq_desc gathered;
+	filled_later struct vq_desc gathered;
 
 	if (likely(w->table)) {
 		*ret_desc = vring_read_desc(w->table, i);
@@ -121,12 +122,14 @@ static inline bool add_piece(struct segments *out, void *base, size_t n)
 {
 	struct iovec *next = out->next;
 
-	if (next > out->part && (char *)next[-1].iov_base + next[-1].iov_len == base) {
+	if (out->edge == base) {
+		out->edge += n;
 		next[-1].iov_len += n;
 		return true;
 	}
 	if (unlikely(next == out->end))
 		return false;
+	out->edge = (char *)base + n;
 	next->iov_base = base;
 	next->iov_len = n;
 	out->next = next + 1;
@@ -163,7 +166,7 @@ static inline bool add_buffer(struct virtqueue *vq, struct segments *out,
 			      const struct vq_desc *desc)
 {
 	void *base = guest_region_at(vq->region, desc->gpa, desc->len);
-	struct segments copy;
+	filled_later struct segments copy;
 	bool good;
 
 	if (likely(base && desc->len))
@@ -184,7 +187,8 @@ static inline bool take_buffer(struct walk *w, const struct vq_desc *desc)
 			return false;
 		w->writing = true;
 		w->part_closed = false;
-		w->out.part = w->out.next;
+		w->writable = w->out.next;
+		w->out.edge = NULL;
 	}
 	if (likely(!w->part_closed) && unlikely(!add_buffer(w->vq, &w->out, desc))) {
 		w->part_closed = true;
@@ -222,10 +226,10 @@ void vq_read_chain(struct virtqueue *vq, struct vq_desc first, struct vq_chain *
 		.vq = vq,
 		.table = vq->ring.desc,
 		.n_entries = vq->ring.size,
-		.out = { chain->iov, chain->iov, chain->iov + VQ_MAX_SEGMENTS },
+		.out = { chain->iov, chain->iov + VQ_MAX_SEGMENTS, NULL },
 	};
 	bool whole = walk_chain(&w, first);
-	struct iovec *writable = w.writing ? w.out.part : w.out.next;
+	struct iovec *writable = w.writing ? w.writable : w.out.next;
 
 	chain->damaged = w.damaged || !whole;
 	chain->n_readable = (unsigned int)(writable - chain->iov);

@@ -37,6 +37,7 @@ struct virtqueue {
 	int kick_fd;		     /* borrowed from the session */
 	bool event_idx;
 	bool indirect;
+	uint16_t idx_distance; /* of last_avail from used_idx while no chain is out */
 
 	/* The leader's. */
 	uint16_t last_avail;   /* next to pop */
@@ -51,7 +52,7 @@ struct virtqueue {
 
 	/* The pushers'. */
 	pthread_mutex_t push_lock __attribute__((__aligned__(64))); /* the next one, used ring */
-	uint16_t used_idx;
+	uint16_t used_idx; /* read by the leader without the lock */
 
 	/* Who is told. Never taken together with push_lock. */
 	pthread_mutex_t signal_lock __attribute__((__aligned__(64))); /* the next three */

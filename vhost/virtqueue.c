@@ -8,8 +8,10 @@
  * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
  *
  * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
- * stores, once for several chains. Whether the driver is told is decided under that lock, and
- * done outside of it, so that pushers never wait for a system call.
+ * stores, once for several chains; but none where the leader has all the chains that are out, since
+ * then nobody else has anything to push, and nobody but the leader can get any. Whether the driver
+ * is told is decided there, and done outside of the lock, so that pushers never wait for a system
+ * call.
  */
 #include "vhost/virtqueue.h"
 
@@ -84,6 +86,7 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	vq->broken = false;
 	vq->kicks_on = true;
 	vq->used_idx = vring_used_idx(&vq->ring);
+	vq->idx_distance = (uint16_t)(vq->last_avail - vq->used_idx);
 	vring_set_used_flags(&vq->ring, 0);
 	if (vq->event_idx)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -199,20 +202,38 @@ static bool wants_call(const struct virtqueue *vq, uint16_t old, uint16_t now)
 	return !(vring_avail_flags(&vq->ring) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static bool push_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+/* True when the driver is to be told. The private index goes last: who reads it may push next. */
+static bool put_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
-	scoped_lock(&vq->push_lock);
-	uint16_t old = vq->used_idx;
+	uint16_t old = vq->used_idx, now = old;
 
 	for (unsigned int i = 0; i < n; i++)
-		vring_set_used_entry(&vq->ring, vq->used_idx++, used[i].head, used[i].n_written);
-	vring_publish_used_idx(&vq->ring, vq->used_idx);
-	return wants_call(vq, old, vq->used_idx);
+		vring_set_used_entry(&vq->ring, now++, used[i].head, used[i].n_written);
+	vring_publish_used_idx(&vq->ring, now);
+	__atomic_store_n(&vq->used_idx, now, __ATOMIC_RELEASE);
+	return wants_call(vq, old, now);
+}
+
+static bool put_used_locked(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+{
+	scoped_lock(&vq->push_lock);
+
+	return put_used(vq, used, n);
 }
 
 void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
-	if (push_used(vq, used, n))
+	if (put_used_locked(vq, used, n))
+		vq_signal_call(vq);
+}
+
+void vq_push_leading(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+{
+	uint16_t used_idx = __atomic_load_n(&vq->used_idx, __ATOMIC_ACQUIRE);
+	uint16_t n_out = (uint16_t)(vq->last_avail - used_idx - vq->idx_distance);
+	bool tell = n_out == n ? put_used(vq, used, n) : put_used_locked(vq, used, n);
+
+	if (tell)
 		vq_signal_call(vq);
 }
 

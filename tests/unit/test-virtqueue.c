@@ -658,6 +658,18 @@ struct crowd {
 	unsigned int popped;  /* guarded by lead */
 };
 
+static void answer(struct crowd *crowd, const struct vq_chain *chain, bool leading)
+{
+	const struct vq_used used = { .head = chain->head, .n_written = 64 };
+
+	memset(chain->iov[0].iov_base, chain->head, chain->iov[0].iov_len);
+	if (leading)
+		vq_push_leading(&crowd->f->vq, &used, 1);
+	else
+		vq_push(&crowd->f->vq, &used, 1);
+}
+
+/* Every other request is answered by who still leads. */
 static void *serve(void *arg)
 {
 	struct crowd *crowd = arg;
@@ -665,22 +677,21 @@ static void *serve(void *arg)
 	bool done = false;
 
 	while (!done) {
-		enum vq_pop_result result = VQ_POP_EMPTY;
+		bool popped = false, leading = false;
 
 		pthread_mutex_lock(&crowd->lead);
 		done = crowd->popped == N_REQUESTS;
 		if (!done)
-			result = vq_pop(&crowd->f->vq, chain);
-		if (result == VQ_POP_CHAIN)
-			crowd->popped++;
+			popped = vq_pop(&crowd->f->vq, chain) == VQ_POP_CHAIN;
+		if (popped)
+			leading = crowd->popped++ % 2;
+		if (leading)
+			answer(crowd, chain, true);
 		pthread_mutex_unlock(&crowd->lead);
-		if (result != VQ_POP_CHAIN) {
+		if (!popped)
 			g_thread_yield();
-			continue;
-		}
-		memset(chain->iov[0].iov_base, chain->head, chain->iov[0].iov_len);
-		vq_push(&crowd->f->vq, &(struct vq_used){ .head = chain->head, .n_written = 64 },
-			1);
+		else if (!leading)
+			answer(crowd, chain, false);
 	}
 	g_free(chain);
 	return NULL;
