@@ -37,6 +37,15 @@
 #define likely(x)			__builtin_expect(!!(x), 1)
 #define unlikely(x)			__builtin_expect(!!(x), 0)
 
+/* A function that typical work does not get to: kept out of its callers. */
+#define rarely				__attribute__((__cold__, __noinline__))
+
+/*
+ * Of a large variable that is filled before it is read: spares it the zeroes that hardening fills
+ * every variable with.
+ */
+#define filled_later			__attribute__((__uninitialized__))
+
 /* A libc result (-1 and errno) as result or -errno. */
 #define neg_errno(expr)                                                     \
 	({                                                                  \

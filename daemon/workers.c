@@ -13,11 +13,7 @@
  * Lead and membership change under `lock`; the hand-over of the ring's private state from one
  * leader to the next rides on that lock. Nothing else on the request path takes it.
  *
- * Before it sleeps, the leader polls the ring for a window of time. The window grows when
- * waiting turns out to have been shorter than waking up costs, and shrinks to nothing otherwise: a
- * guest that works keeps a leader awake and pays no exit for a kick (they are switched off while
- * the leader is awake), and an idle or sparse one costs no CPU. The leader yields before it looks,
- * so that a front-end on the same CPU runs at once.
+ * Before it sleeps, the leader looks at the ring for a while (polling.h), with kicks switched off.
  *
  * Nobody waits for what the high-priority queue carries: FORGET has no answer. Its leader naps after
  * such a request, with kicks off, and then takes whatever has come: a guest that removes many files
@@ -32,7 +28,6 @@
 #include "daemon/workers.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -42,12 +37,11 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "daemon/parked.h"
+#include "daemon/polling.h"
 
 #define HIGH_PRIORITY_QUEUE 0u /* virtio 1.2, 5.11.2 */
 #define BATCH		    8u
 #define LARGE_BYTES	    65536u /* moving so much takes longer than announcing */
-#define POLL_MIN_NS	    10000u
-#define SPINS_PER_YIELD	    64u
 #define NAP_MS		    2
 #define FOLLOWER_IDLE_SECS  10
 
@@ -55,22 +49,22 @@ struct queue_workers {
 	struct virtqueue *vq;	      /* borrowed */
 	struct fuse_session *session; /* borrowed */
 	struct worker_budget *budget; /* borrowed */
-	uint64_t poll_max_ns;
-	int epoll_fd;		  /* owned; kicks and `wake_fd` */
-	int wake_fd;		  /* owned; written once, to stop */
-	pthread_mutex_t lock;	  /* innermost: nothing is locked under it */
-	pthread_cond_t lead_free; /* the lead is to be had, or `stopping` */
+	int epoll_fd;		      /* owned; kicks and `wake_fd` */
+	int wake_fd;		      /* owned; written once, to stop */
+	pthread_mutex_t lock;	      /* innermost: nothing is locked under it */
+	pthread_cond_t lead_free;     /* the lead is to be had, or `stopping` */
 	pthread_cond_t thread_gone;
 	unsigned int n_threads;	  /* guarded by lock */
 	unsigned int n_followers; /* waiting on lead_free; guarded by lock */
 	bool has_leader;	  /* guarded by lock */
 	bool stopping;		  /* written under lock, read anywhere */
-	uint64_t poll_ns;	  /* the leader's: how long to look before sleeping */
+	struct polling polling;	  /* the leader's */
 	bool unheard;		  /* the leader's: nobody waited for the last request */
 	struct parked_chains parked;
 };
 
 struct worker {
+	struct fuse_message message; /* what `chain` holds */
 	struct queue_workers *team;
 	struct fuse_thread *fuse; /* owned */
 	bool leading;
@@ -79,14 +73,6 @@ struct worker {
 	struct vq_chain chain;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static bool team_stopping(struct queue_workers *team)
 {
 	return __atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE);
@@ -94,10 +80,13 @@ static bool team_stopping(struct queue_workers *team)
 
 static void push_done(struct worker *w)
 {
-	if (w->n_done) {
+	if (!w->n_done)
+		return;
+	if (w->leading)
+		vq_push_leading(w->team->vq, w->done, w->n_done);
+	else
 		vq_push(w->team->vq, w->done, w->n_done);
-		w->n_done = 0;
-	}
+	w->n_done = 0;
 }
 
 /* ---- Members ---- */
@@ -125,6 +114,7 @@ static void worker_free(struct worker *w)
 	free(w);
 }
 
+static struct fuse_parked *park(const struct fuse_message *message);
 static void about_to_block(void *arg);
 static void *worker_main(void *arg);
 
@@ -138,6 +128,7 @@ static int worker_start(struct queue_workers *team)
 	if (!w)
 		return -ENOMEM;
 	w->team = team;
+	w->message.park = park;
 	r = fuse_thread_new(team->session, about_to_block, w, &w->fuse);
 	if (r < 0) {
 		worker_free(w);
@@ -231,36 +222,27 @@ static bool become_leader(struct worker *w)
 
 /* ---- The leader's work ---- */
 
-struct serving {
-	struct fuse_message message;
-	struct worker *worker;
-};
-
 static struct fuse_parked *park(const struct fuse_message *message)
 {
-	const struct serving *serving = (const void *)message; /* its first member */
-	struct worker *w = serving->worker;
+	const struct worker *w = (const void *)message; /* its first member */
 
 	return parked_chain_new(&w->team->parked, &w->chain, message);
 }
 
 static void serve(struct worker *w)
 {
-	struct vq_chain *chain = &w->chain;
-	const struct serving serving = {
-		.message.readable = chain->iov,
-		.message.n_readable = chain->n_readable,
-		.message.writable = chain->iov + chain->n_readable,
-		.message.n_writable = chain->n_writable,
-		.message.damaged = chain->damaged,
-		.message.park = park,
-		.worker = w,
-	};
+	const struct vq_chain *chain = &w->chain;
+	struct fuse_message *message = &w->message;
 	uint32_t written;
 
+	message->readable = chain->iov;
+	message->n_readable = chain->n_readable;
+	message->writable = chain->iov + chain->n_readable;
+	message->n_writable = chain->n_writable;
+	message->damaged = chain->damaged;
 	if (chain->n_bytes > LARGE_BYTES)
 		push_done(w);
-	written = fuse_session_serve(w->fuse, &serving.message);
+	written = fuse_session_serve(w->fuse, message);
 	if (w->leading)
 		w->team->unheard = written == 0;
 	if (written == FUSE_PARKED)
@@ -268,20 +250,6 @@ static void serve(struct worker *w)
 	w->done[w->n_done++] = (struct vq_used){ .head = chain->head, .n_written = written };
 	if (!w->leading || w->n_done == BATCH)
 		push_done(w);
-}
-
-/* Looks at the ring for up to the current window. True when there is work. */
-static bool poll_ring(struct queue_workers *team, uint64_t start)
-{
-	do {
-		sched_yield();
-		for (unsigned int i = 0; i < SPINS_PER_YIELD; i++) {
-			if (vq_has_work(team->vq))
-				return true;
-			cpu_relax();
-		}
-	} while (now_ns() - start < team->poll_ns && !team_stopping(team));
-	return vq_has_work(team->vq);
 }
 
 /* Leaves the ring alone for a while. True when there is work then. */
@@ -294,41 +262,32 @@ static bool nap(struct queue_workers *team)
 }
 
 /* Waits awake, or not quite. True when there is work. */
-static bool wait_a_little(struct queue_workers *team, uint64_t start)
+static bool wait_a_little(struct queue_workers *team)
 {
 	if (team->unheard && vq_index(team->vq) == HIGH_PRIORITY_QUEUE)
 		return nap(team);
-	return team->poll_ns && poll_ring(team, start);
+	return polling_find(&team->polling, team->vq, &team->stopping);
 }
 
-/* Sleeps until a kick or the stop; returns how long. */
-static uint64_t sleep_for_kick(struct queue_workers *team, uint64_t start)
+/* Sleeps until a kick or the stop. */
+static void sleep_for_kick(struct queue_workers *team)
 {
 	struct epoll_event event;
 
 	/* An interrupted or failing wait only means another look at the ring. */
 	(void)epoll_wait(team->epoll_fd, &event, 1, -1);
-	return now_ns() - start;
 }
 
-/*
- * The whole wait, looked at or slept, decides the next window: a guest whose requests come sooner
- * than the longest window after each other is worth waiting for awake.
- */
 static void wait_for_work(struct worker *w)
 {
 	struct queue_workers *team = w->team;
-	uint64_t start;
 
 	push_done(w);
-	start = now_ns();
-	if (wait_a_little(team, start))
+	if (wait_a_little(team))
 		return;
 	if (!vq_notifications_on(team->vq)) {
-		if (sleep_for_kick(team, start) < team->poll_max_ns)
-			team->poll_ns = MIN(MAX(team->poll_ns * 2, POLL_MIN_NS), team->poll_max_ns);
-		else
-			team->poll_ns = team->poll_ns < 2 * POLL_MIN_NS ? 0 : team->poll_ns / 2;
+		sleep_for_kick(team);
+		polling_slept(&team->polling);
 	}
 	vq_notifications_off(team->vq);
 }
@@ -348,7 +307,7 @@ static void lead(struct worker *w)
 			break;
 		case VQ_POP_BROKEN:
 			push_done(w);
-			(void)sleep_for_kick(team, 0);
+			sleep_for_kick(team);
 			break;
 		}
 	}
@@ -426,7 +385,7 @@ int queue_workers_start(const struct queue_workers_options *options, struct virt
 		.parked.vq = vq,
 		.session = options->session,
 		.budget = options->budget,
-		.poll_max_ns = options->poll_max_ns,
+		.polling.max_ns = options->poll_max_ns,
 		.epoll_fd = -1,
 		.wake_fd = -1,
 	};

@@ -14,35 +14,44 @@
 #include "fuse/request.h"
 #include "fuse/session-internal.h"
 
+#define RECORD_ALIGN sizeof(uint64_t)
+_Static_assert(FUSE_REC_ALIGN(1) == RECORD_ALIGN, "records are padded to words");
+_Static_assert(sizeof(struct fuse_dirent) == offsetof(struct fuse_dirent, name) &&
+		       sizeof(struct fuse_entry_out) == offsetof(struct fuse_direntplus, dirent),
+	       "a record is its entry, its head and its name");
+
 struct listing {
 	struct fs_dir_sink sink;
 	const struct request *req;
-	char *buf; /* borrowed */
+	char *buf;	    /* borrowed */
+	size_t entry_bytes; /* what each record begins with */
 	size_t used;
 	size_t limit;
 	bool full; /* an entry was refused */
 };
 
-static size_t record_head(const struct listing *list)
-{
-	return list->sink.plus ? offsetof(struct fuse_direntplus, dirent.name)
-			       : offsetof(struct fuse_dirent, name);
-}
-
 static size_t record_size(const struct listing *list, uint32_t name_len)
 {
-	return FUSE_REC_ALIGN(record_head(list) + (size_t)name_len);
+	return list->entry_bytes + FUSE_REC_ALIGN(sizeof(struct fuse_dirent) + (size_t)name_len);
 }
 
 static bool listing_room(struct fs_dir_sink *sink, uint32_t name_len)
 {
 	struct listing *list = container_of(sink, struct listing, sink);
 
-	if (record_size(list, name_len) > list->limit - list->used) {
-		list->full = true;
-		return false;
-	}
-	return true;
+	if (likely(record_size(list, name_len) <= list->limit - list->used))
+		return true;
+	list->full = true;
+	return false;
+}
+
+/* What goes before a name of READDIRPLUS; nodeid 0: the name alone. */
+static void put_entry(const struct listing *list, const struct fs_entry *entry, void *place)
+{
+	if (entry)
+		reply_encode_entry(list->req, entry, place);
+	else
+		memset(place, 0, sizeof(struct fuse_entry_out));
 }
 
 static void listing_add(struct fs_dir_sink *sink, const struct fs_dirent *dirent,
@@ -50,26 +59,20 @@ static void listing_add(struct fs_dir_sink *sink, const struct fs_dirent *dirent
 {
 	struct listing *list = container_of(sink, struct listing, sink);
 	size_t size = record_size(list, dirent->name_len);
-	char *record = list->buf + list->used;
-	const struct fuse_dirent head = {
-		.ino = dirent->ino,
-		.off = dirent->next_offset,
-		.namelen = dirent->name_len,
-		.type = dirent->type,
-	};
-	char *name = record + record_head(list);
+	char *record = list->buf + list->used; /* aligned, as all records are */
+	void *place = record + list->entry_bytes;
+	struct fuse_dirent *out = place;
 
 	assert(size <= list->limit - list->used);
-	if (list->sink.plus) {
-		struct fuse_entry_out out = { 0 }; /* nodeid 0: the name alone */
-
-		if (entry)
-			reply_encode_entry(list->req, entry, &out);
-		memcpy(record, &out, sizeof(out));
-	}
-	memcpy(name - sizeof(head), &head, sizeof(head));
-	memcpy(name, dirent->name, dirent->name_len);
-	memset(name + dirent->name_len, 0, (size_t)(record + size - name) - dirent->name_len);
+	if (list->sink.plus)
+		put_entry(list, entry, record);
+	out->ino = dirent->ino;
+	out->off = dirent->next_offset;
+	out->namelen = dirent->name_len;
+	out->type = dirent->type;
+	/* A record ends with its padding, less than one word of it. */
+	memset(record + size - RECORD_ALIGN, 0, RECORD_ALIGN);
+	memcpy(out->name, dirent->name, dirent->name_len);
 	list->used += size;
 }
 
@@ -80,6 +83,7 @@ static int list_directory(struct request *req, bool plus)
 		.sink = { .plus = plus, .room = listing_room, .add = listing_add },
 		.req = req,
 		.buf = req->thread->out,
+		.entry_bytes = plus ? sizeof(struct fuse_entry_out) : 0,
 		.limit = MIN(in->size, SESSION_OUT_BYTES),
 	};
 	int r;

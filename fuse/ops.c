@@ -90,11 +90,9 @@ const struct op *ops_find(uint32_t opcode)
 	return &ops[opcode];
 }
 
-/* What holds for every operation; cheap and without any effect. */
-static int check(struct request *req, const struct op *op)
+/* What the daemon's options and INIT decide for the operations that have such flags. */
+static int check_session(const struct request *req, const struct op *op)
 {
-	if (!(op->flags & OP_BEFORE_INIT) && !session_initialised(req->session))
-		return -EIO;
 	if ((op->flags & OP_LOCKS) &&
 	    !session_has(req->session, FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS))
 		return -ENOSYS;
@@ -107,6 +105,20 @@ static int check(struct request *req, const struct op *op)
 	/* Where data begin and end, the host cannot say; guests then do without. */
 	if ((op->flags & OP_NOT_WRITEBACK) && session_has(req->session, FUSE_WRITEBACK_CACHE))
 		return -ENOSYS;
+	return 0;
+}
+
+/* What holds for every operation; cheap and without any effect. */
+static int check(struct request *req, const struct op *op)
+{
+	if (!(op->flags & OP_BEFORE_INIT) && !session_initialised(req->session))
+		return -EIO;
+	if (op->flags & OP_DEPENDS) {
+		int r = check_session(req, op);
+
+		if (r < 0)
+			return r;
+	}
 	if (!(op->flags & OP_NO_REPLY) && reply_room(&req->reply) < op->min_reply)
 		return -EINVAL;
 	return 0;

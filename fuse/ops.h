@@ -20,6 +20,8 @@ enum op_flags {
 	OP_XATTR = 1 << 6,	   /* unknown (-ENOSYS) unless extended attributes are on */
 	OP_OPENS = 1 << 7,	   /* -ENOSYS where INIT agreed that files need not be opened */
 	OP_OPENS_DIR = 1 << 8,	   /* the same of directories */
+	/* Any that needs a look at the session. */
+	OP_DEPENDS = OP_MODIFIES | OP_LOCKS | OP_NOT_WRITEBACK | OP_OPENS | OP_OPENS_DIR,
 };
 
 /* From a handler: the reply comes later, and the message has been given away. */

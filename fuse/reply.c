@@ -19,7 +19,9 @@
 void reply_init(struct reply *reply, const struct iovec *writable, unsigned int n_writable,
 		uint64_t unique)
 {
-	*reply = (struct reply){ .unique = unique };
+	reply->unique = unique;
+	reply->bytes = 0;
+	reply->sent = false;
 	iov_cursor_init(&reply->start, writable, n_writable);
 }
 
@@ -61,7 +63,7 @@ static void send_reply(struct reply *reply, int error, const void *data, size_t 
 
 static int send_success(struct reply *reply, const void *data, size_t len)
 {
-	if (!reply_fits_header(reply) || len > reply_room(reply))
+	if (unlikely(!range_fits(HEADER_BYTES, len, reply->start.remaining)))
 		return -EINVAL;
 	send_reply(reply, 0, data, len);
 	return 0;

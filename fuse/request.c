@@ -45,13 +45,18 @@ enum req_result req_init(struct request *req, struct fuse_thread *thread,
 {
 	size_t copied;
 
-	*req = (struct request){
-		.thread = thread,
-		.session = thread->session,
-		.message = message,
-	};
+	req->thread = thread;
+	req->session = thread->session;
+	req->message = message;
+	req->error = 0;
+	req->args = thread->args;
+	req->args_len = 0;
+	req->args_pos = 0;
+	req->payload_len = 0;
 	iov_cursor_init(&req->payload, message->readable, message->n_readable);
 	copied = iov_copy_out(&req->payload, &req->in, sizeof(req->in));
+	if (unlikely(copied < sizeof(req->in)))
+		memset((char *)&req->in + copied, 0, sizeof(req->in) - copied);
 	if (copied < offsetof(struct fuse_in_header, nodeid))
 		return REQ_UNANSWERABLE;
 	reply_init(&req->reply, message->writable, message->n_writable, req->in.unique);
@@ -65,7 +70,6 @@ void req_load_args(struct request *req, size_t max)
 {
 	size_t len = MIN(max, sizeof(req->thread->args));
 
-	req->args = req->thread->args;
 	len = MIN(len, req->payload_len);
 	req->args_len = iov_copy_out(&req->payload, req->thread->args, len);
 	req->payload_len -= req->args_len;

@@ -154,7 +154,7 @@ void fuse_thread_free(struct fuse_thread *thread)
 
 uint32_t fuse_session_serve(struct fuse_thread *thread, const struct fuse_message *message)
 {
-	struct request req;
+	filled_later struct request req;
 
 	if (req_init(&req, thread, message) == REQ_UNANSWERABLE)
 		return 0;

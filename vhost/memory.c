@@ -31,21 +31,6 @@ struct guest_mapping {
 	size_t bytes;
 };
 
-struct guest_region {
-	uint64_t gpa;
-	uint64_t size_bytes;
-	uint64_t uva;
-	char *hva;
-	struct guest_mapping *mapping; /* counted */
-};
-
-struct guest_memory {
-	unsigned int refs; /* atomic */
-	unsigned int n_regions;
-	unsigned int recent;	       /* atomic; the region last translated in */
-	struct guest_region regions[]; /* sorted by gpa, disjoint */
-};
-
 /* ---- Mappings ---- */
 
 /* Page size of the file: mappings of huge pages begin and end at multiples of it. */
@@ -149,7 +134,6 @@ static struct guest_memory *table_alloc(unsigned int n_regions)
 	if (memory) {
 		memory->refs = 1;
 		memory->n_regions = 0;
-		memory->recent = 0;
 	}
 	return memory;
 }
@@ -167,15 +151,6 @@ static void table_append(struct guest_memory *memory, const struct guest_region 
 struct guest_memory *guest_memory_new(void)
 {
 	return table_alloc(0);
-}
-
-struct guest_memory *guest_memory_clone(const struct guest_memory *base)
-{
-	struct guest_memory *memory = table_alloc(base->n_regions);
-
-	if (memory)
-		table_append(memory, base->regions, base->n_regions);
-	return memory;
 }
 
 bool guest_memory_is_empty(const struct guest_memory *memory)
@@ -287,27 +262,21 @@ void guest_memory_put(struct guest_memory *memory)
 
 /* ---- Translation ---- */
 
-static const struct guest_region *find_region(struct guest_memory *memory, uint64_t gpa)
+const struct guest_region *guest_memory_region(const struct guest_memory *memory, uint64_t gpa)
 {
-	unsigned int place = __atomic_load_n(&memory->recent, __ATOMIC_RELAXED);
-	const struct guest_region *region = &memory->regions[place];
+	unsigned int place = regions_upto(memory, gpa);
+	const struct guest_region *region;
 
-	if (likely(place < memory->n_regions && gpa - region->gpa < region->size_bytes))
-		return region;
-	place = regions_upto(memory, gpa);
 	if (place == 0)
 		return NULL;
 	region = &memory->regions[place - 1];
-	if (gpa - region->gpa >= region->size_bytes)
-		return NULL;
-	__atomic_store_n(&memory->recent, place - 1, __ATOMIC_RELAXED);
-	return region;
+	return gpa - region->gpa < region->size_bytes ? region : NULL;
 }
 
-void *guest_memory_from_gpa(struct guest_memory *memory, uint64_t gpa, uint64_t len,
+void *guest_memory_from_gpa(const struct guest_memory *memory, uint64_t gpa, uint64_t len,
 			    uint64_t *ret_len)
 {
-	const struct guest_region *region = find_region(memory, gpa);
+	const struct guest_region *region = guest_memory_region(memory, gpa);
 	uint64_t offset;
 
 	if (!region || len == 0)

@@ -43,10 +43,9 @@ void guest_memory_put(struct guest_memory *memory);
 
 /*
  * The longest directly mapped piece that starts at `gpa`, at most `len` bytes. NULL when `gpa` is
- * not in any region. *ret_len is at least 1 on success. Quickest where the last one was, so that
- * threads that translate much should each have a clone.
+ * not in any region. *ret_len is at least 1 on success.
  */
-void *guest_memory_from_gpa(struct guest_memory *memory, uint64_t gpa, uint64_t len,
+void *guest_memory_from_gpa(const struct guest_memory *memory, uint64_t gpa, uint64_t len,
 			    uint64_t *ret_len);
 
 /* Same for a front-end virtual address; the whole range must lie in one region, else NULL. */

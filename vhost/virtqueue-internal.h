@@ -37,16 +37,22 @@ struct virtqueue {
 	int kick_fd;		     /* borrowed from the session */
 	bool event_idx;
 	bool indirect;
+	uint16_t idx_distance; /* of last_avail from used_idx while no chain is out */
 
 	/* The leader's. */
 	uint16_t last_avail;   /* next to pop */
 	uint16_t avail_cached; /* the driver's index when last looked at */
 	bool kicks_on;
 	bool broken;
+	const struct guest_region *region; /* of `memory`: where the last buffer was */
+	/* What the next pop begins with, read already when `peeked`. */
+	bool peeked;
+	uint16_t next_head;
+	struct vq_desc next_first;
 
 	/* The pushers'. */
 	pthread_mutex_t push_lock __attribute__((__aligned__(64))); /* the next one, used ring */
-	uint16_t used_idx;
+	uint16_t used_idx; /* read by the leader without the lock */
 
 	/* Who is told. Never taken together with push_lock. */
 	pthread_mutex_t signal_lock __attribute__((__aligned__(64))); /* the next three */
@@ -82,7 +88,7 @@ int vq_check_alignment(const struct vq_ring_place *place);
 int vq_map_ring(const struct vq_ring_place *place, const struct guest_memory *memory,
 		struct vq_ring *ret_ring);
 
-/* Makes the queue ready to be popped. 0, -EFAULT, -EINVAL or -ENOMEM. */
+/* Makes the queue ready to be popped. 0, -EFAULT or -EINVAL. */
 int vq_open(struct virtqueue *vq, const struct vq_setup *setup);
 
 /* Forgets ring and memory. Nobody uses the queue any more. Returns the next available index. */
@@ -104,7 +110,9 @@ void vq_signals_deinit(struct virtqueue *vq);
 void vq_signal_call(struct virtqueue *vq);
 void vq_signal_err(struct virtqueue *vq);
 
-/* virtqueue-chain.c, for virtqueue.c: fills all but memory. `head` is in range. */
-void vq_read_chain(const struct virtqueue *vq, uint16_t head, struct vq_chain *chain);
+/* virtqueue-chain.c, for virtqueue.c: fills all but the head. `first` is a copy of what it names. */
+void vq_read_chain(struct virtqueue *vq, struct vq_desc first, struct vq_chain *chain);
+/* Has what `first` points to, a table as a rule, fetched before it is read. */
+void vq_prefetch(const struct virtqueue *vq, struct vq_desc first);
 
 #endif

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -39,8 +40,11 @@ static void write_one(int fd)
 {
 	uint64_t one = 1;
 
-	/* Full: the reader has not yet looked and will see this, too. Broken: nobody is there. */
-	(void)!write(fd, &one, sizeof(one));
+	/*
+	 * Full: the reader has not yet looked and will see this, too. Broken: nobody is there. Not
+	 * by write(2)'s wrapper, a cancellation point, which takes two atomic operations.
+	 */
+	(void)syscall(SYS_write, fd, &one, sizeof(one));
 }
 
 static void write_one_blocking(int fd)

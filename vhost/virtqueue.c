@@ -8,8 +8,10 @@
  * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
  *
  * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
- * stores, once for several chains. Whether the driver is told is decided under that lock, and
- * done outside of it, so that pushers never wait for a system call.
+ * stores, once for several chains; but none where the leader has all the chains that are out, since
+ * then nobody else has anything to push, and nobody but the leader can get any. Whether the driver
+ * is told is decided there, and done outside of the lock, so that pushers never wait for a system
+ * call.
  */
 #include "vhost/virtqueue.h"
 
@@ -73,9 +75,9 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 
 	if (r < 0)
 		return r;
-	vq->memory = guest_memory_clone(setup->memory);
-	if (!vq->memory)
-		return -ENOMEM;
+	vq->memory = guest_memory_get(setup->memory);
+	vq->region = &vq->memory->regions[0]; /* the ring lies in one, so that there is one */
+	vq->peeked = false;
 	vq->kick_fd = setup->kick_fd;
 	vq->event_idx = setup->event_idx;
 	vq->indirect = setup->indirect;
@@ -84,6 +86,7 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	vq->broken = false;
 	vq->kicks_on = true;
 	vq->used_idx = vring_used_idx(&vq->ring);
+	vq->idx_distance = (uint16_t)(vq->last_avail - vq->used_idx);
 	vring_set_used_flags(&vq->ring, 0);
 	if (vq->event_idx)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -94,6 +97,7 @@ uint16_t vq_close(struct virtqueue *vq)
 {
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
+	vq->region = NULL;
 	vq->ring = (struct vq_ring){ 0 };
 	vq->kick_fd = -1;
 	return vq->last_avail;
@@ -109,9 +113,20 @@ static enum vq_pop_result break_queue(struct virtqueue *vq, const char *why)
 	return VQ_POP_BROKEN;
 }
 
+/* Reads where the next chain begins. False when that is outside of the table. */
+static bool peek(struct virtqueue *vq)
+{
+	vq->next_head = vring_avail_entry(&vq->ring, vq->last_avail);
+	if (unlikely(vq->next_head >= vq->ring.size))
+		return false;
+	vq->next_first = vring_read_desc(vq->ring.desc, vq->next_head);
+	vq->peeked = true;
+	return true;
+}
+
 enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
-	uint16_t head;
+	struct vq_desc first;
 
 	if (unlikely(vq->broken))
 		return VQ_POP_EMPTY;
@@ -124,13 +139,17 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 			return break_queue(vq, "the driver's index jumped");
 		vq->avail_cached = idx;
 	}
-	head = vring_avail_entry(&vq->ring, vq->last_avail);
-	if (unlikely(head >= vq->ring.size))
+	if (unlikely(!vq->peeked && !peek(vq)))
 		return break_queue(vq, "a chain begins outside the descriptor table");
+	vq->peeked = false;
+	chain->head = vq->next_head;
+	first = vq->next_first;
 	vq->last_avail++;
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
-	vq_read_chain(vq, head, chain);
+	if (vq->last_avail != vq->avail_cached && peek(vq))
+		vq_prefetch(vq, vq->next_first);
+	vq_read_chain(vq, first, chain);
 	return VQ_POP_CHAIN;
 }
 
@@ -183,20 +202,38 @@ static bool wants_call(const struct virtqueue *vq, uint16_t old, uint16_t now)
 	return !(vring_avail_flags(&vq->ring) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static bool push_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+/* True when the driver is to be told. The private index goes last: who reads it may push next. */
+static bool put_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
-	scoped_lock(&vq->push_lock);
-	uint16_t old = vq->used_idx;
+	uint16_t old = vq->used_idx, now = old;
 
 	for (unsigned int i = 0; i < n; i++)
-		vring_set_used_entry(&vq->ring, vq->used_idx++, used[i].head, used[i].n_written);
-	vring_publish_used_idx(&vq->ring, vq->used_idx);
-	return wants_call(vq, old, vq->used_idx);
+		vring_set_used_entry(&vq->ring, now++, used[i].head, used[i].n_written);
+	vring_publish_used_idx(&vq->ring, now);
+	__atomic_store_n(&vq->used_idx, now, __ATOMIC_RELEASE);
+	return wants_call(vq, old, now);
+}
+
+static bool put_used_locked(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+{
+	scoped_lock(&vq->push_lock);
+
+	return put_used(vq, used, n);
 }
 
 void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
-	if (push_used(vq, used, n))
+	if (put_used_locked(vq, used, n))
+		vq_signal_call(vq);
+}
+
+void vq_push_leading(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
+{
+	uint16_t used_idx = __atomic_load_n(&vq->used_idx, __ATOMIC_ACQUIRE);
+	uint16_t n_out = (uint16_t)(vq->last_avail - used_idx - vq->idx_distance);
+	bool tell = n_out == n ? put_used(vq, used, n) : put_used_locked(vq, used, n);
+
+	if (tell)
 		vq_signal_call(vq);
 }
 

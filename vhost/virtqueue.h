@@ -2,8 +2,8 @@
 /*
  * A split virtqueue as the device's threads see it: pop checked chains, push used ones, notify.
  *
- * Threads: vq_pop(), vq_notifications_off/on() and vq_has_work() belong to the queue's current
- * leader, one thread at a time (hand-over needs a lock or barrier of the caller's). vq_push() may be
+ * Threads: vq_pop(), vq_push_leading(), vq_notifications_off/on() and vq_has_work() belong to the
+ * queue's current leader, one thread at a time (hand-over needs a lock or barrier of the caller's). vq_push() may be
  * called by any thread.
  */
 #ifndef VHOST_VIRTQUEUE_H
@@ -54,6 +54,8 @@ struct vq_used {
 
 /* Returns `n` > 0 chains to the driver, in this order, and tells it if it wants to know. */
 void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n);
+/* The same by the leader, for which it is cheaper. */
+void vq_push_leading(struct virtqueue *vq, const struct vq_used *used, unsigned int n);
 
 /*
  * How many chains may be kept for long: as many as leave half of the ring to the driver, which could

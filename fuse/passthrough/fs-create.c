@@ -170,8 +170,8 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	cleanup_node struct node_ref dir = node_of(thread, new_parent);
 	struct fs *fs = thread->fs;
+	struct inode_seen seen;
 	struct fd_name source;
-	struct statx stx;
 	int r;
 
 	if (!node.slot)
@@ -185,14 +185,15 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 		linkat(fs->proc_self_fd, source.text, dir.slot->fd, new_name, AT_SYMLINK_FOLLOW));
 	if (r < 0)
 		return r;
-	r = fs_statx(node.slot->fd, "", &stx);
+	r = fs_statx(node.slot->fd, "", &ret_entry->attr.stx);
 	if (r < 0)
 		return r;
 	r = itab_lookup_again(&fs->inodes, node.slot);
 	if (r < 0)
 		return r;
 	remember_name(fs, &dir, new_name, node.slot);
-	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, &stx, ret_entry);
+	fs_seen_from(&ret_entry->attr.stx, &seen);
+	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, &seen, ret_entry);
 	return 0;
 }
 

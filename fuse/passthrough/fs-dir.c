@@ -8,7 +8,8 @@
  *
  * Replies are small and getdents64(2) costs the same for much as for little, so a thread keeps what
  * a reply had no room for. It serves the next request if that goes on there, with the same handle
- * on the same thread, and the guest has removed nothing since.
+ * on the same thread, and the guest has removed nothing since. What readers that take turns would
+ * only throw away is not read for them (goes_on()).
  */
 #include "fuse/passthrough/fs-internal.h"
 
@@ -79,8 +80,8 @@ struct dir_run {
 	struct fs_dir_rest *rest; /* what is in the buffer */
 	char *buf;
 	struct fs_dir_sink *sink;
-	uint32_t size; /* of the reply, about */
-	bool added;    /* something was delivered */
+	uint32_t size;	  /* of the reply, about */
+	uint32_t n_added; /* bytes of host records that were delivered */
 };
 
 static bool is_dots(const char *name)
@@ -102,25 +103,33 @@ static bool lookup_dirent(const struct dir_run *run, const struct host_dirent *h
 	return fs_lookup_in(run->fs, &run->in, host->name, known, ret_entry) >= 0;
 }
 
+static void add_looked_up(struct dir_run *run, const struct host_dirent *host,
+			  const struct fs_dirent *dirent)
+{
+	filled_later struct fs_entry entry;
+	bool found = lookup_dirent(run, host, &entry);
+
+	run->sink->add(run->sink, dirent, found ? &entry : NULL);
+}
+
 /* False when the reply has no room for it. */
 static bool deliver(struct dir_run *run, const struct host_dirent *host)
 {
-	struct fs_dirent dirent = {
+	const struct fs_dirent dirent = {
 		.ino = host->ino,
 		.next_offset = (uint64_t)host->next,
 		.type = host->type,
 		.name_len = (uint32_t)strlen(host->name),
 		.name = host->name,
 	};
-	struct fs_entry entry;
-	bool found = false;
 
 	if (!run->sink->room(run->sink, dirent.name_len))
 		return false;
 	if (run->sink->plus && !is_dots(host->name))
-		found = lookup_dirent(run, host, &entry);
-	run->sink->add(run->sink, &dirent, found ? &entry : NULL);
-	run->added = true;
+		add_looked_up(run, host, &dirent);
+	else
+		run->sink->add(run->sink, &dirent, NULL);
+	run->n_added += host->len;
 	return true;
 }
 
@@ -137,14 +146,17 @@ static int go_to(struct handle_slot *slot, uint64_t offset)
 /*
  * A reader that goes from reply to reply gets what one getdents64(2) brings, as much as fits the
  * buffer. One whose rest was of no use, because it removes what it reads or goes here and there,
- * gets what the reply has room for: a record of the host is never longer than in a reply.
+ * gets what the reply has room for: a record of the host is never longer than in a reply, but often
+ * shorter, so that the first call asks for less, and another one, if need be, for the rest.
  */
 static uint32_t bytes_wanted(const struct dir_run *run, bool in_order)
 {
+	uint32_t room = run->sink->plus ? run->size / 4 : run->size;
+
 	if (in_order)
 		return FS_DIRBUF_BYTES;
-	return MIN(MAX(run->sink->plus ? run->size / 4 : run->size, HOST_DIRENT_MAX),
-		   FS_DIRBUF_BYTES);
+	room -= run->n_added ? MIN(room, run->n_added) : room / 8;
+	return MIN(MAX(room, HOST_DIRENT_MAX), FS_DIRBUF_BYTES);
 }
 
 static uint64_t last_position(const char *buf, uint32_t n_bytes)
@@ -222,7 +234,7 @@ static int read_locked(struct dir_run *run, bool in_order)
 		r = read_on(run, in_order);
 	}
 	/* What has been delivered counts; the guest meets the error when it goes on. */
-	if (run->added)
+	if (run->n_added)
 		return 0;
 	/* No room for a single one: nothing would ever come. */
 	return run->rest->at < run->rest->end ? -EINVAL : r;
@@ -237,6 +249,22 @@ static bool rest_fits(const struct fs *fs, const struct fs_dir_rest *rest, uint6
 {
 	return rest->fh == fh && rest->offset == offset && offset != 0 &&
 	       rest->n_removals == __atomic_load_n(&fs->n_removals, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Whether to expect the reader to go from reply to reply. Of a new one that is not known: where
+ * several readers take turns, what the thread keeps for one is in the way of the next.
+ */
+static bool goes_on(struct fs_thread *thread, uint64_t fh, uint64_t offset)
+{
+	struct fs_dir_rest *rest = &thread->rest;
+	bool wasted;
+
+	if (rest_fits(thread->fs, rest, fh, offset))
+		return true;
+	wasted = rest->at < rest->end;
+	*rest = (struct fs_dir_rest){ .fh = fh, .offset = offset };
+	return offset == 0 && !wasted;
 }
 
 int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t offset,
@@ -266,9 +294,7 @@ int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t 
 		.sink = sink,
 		.size = size,
 	};
-	in_order = offset == 0 || rest_fits(thread->fs, &thread->rest, fh, offset);
-	if (offset == 0 || !in_order)
-		thread->rest = (struct fs_dir_rest){ .fh = fh, .offset = offset };
+	in_order = goes_on(thread, fh, offset);
 	scoped_lock(htab_dir_lock(&thread->fs->handles, dir.slot));
 	return read_locked(&run, in_order);
 }

@@ -35,7 +35,7 @@ static unsigned int n_rows;
 
 static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", NULL };
 /* Waiting is not work: how long it takes decides how often these run. */
-static const char *const waiting_files[] = { "daemon/workers.c", NULL };
+static const char *const waiting_files[] = { "daemon/workers.c", "daemon/polling.c", NULL };
 static const char *const waiting_functions[] = { "vq_has_work", "vq_notifications_on",
 						 "vq_notifications_off", NULL };
 

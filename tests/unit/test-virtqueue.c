@@ -151,6 +151,29 @@ static void test_chain(void)
 	fixture_free(f);
 }
 
+/* The second is looked at when the first is popped. */
+static void test_chains_in_a_row(void)
+{
+	struct fixture *f = fixture_new(false);
+
+	unit_desc(&f->ring, 3, unit_gpa(DATA), 40, 0, 0);
+	unit_desc(&f->ring, 4, unit_gpa(DATA + 100), 10, 0, 0);
+	unit_offer(&f->ring, 3);
+	unit_offer(&f->ring, 4);
+	unit_offer(&f->ring, UNIT_RING_SIZE);
+	pop(f);
+	check_counts(f, 1, 0, false);
+	check_iov(f, 0, DATA, 40);
+	pop(f);
+	g_assert_cmpuint(f->chain.head, ==, 4);
+	check_iov(f, 0, DATA + 100, 10);
+	/* What has not been popped is left to whoever opens the queue next. */
+	g_assert_true(vq_has_work(&f->vq));
+	g_assert_cmpint(vq_pop(&f->vq, &f->chain), ==, VQ_POP_BROKEN);
+	g_assert_cmpuint(vq_close(&f->vq), ==, 2);
+	fixture_free(f);
+}
+
 static void test_wrap(void)
 {
 	struct fixture *f = g_new0(struct fixture, 1);
@@ -635,6 +658,18 @@ struct crowd {
 	unsigned int popped;  /* guarded by lead */
 };
 
+static void answer(struct crowd *crowd, const struct vq_chain *chain, bool leading)
+{
+	const struct vq_used used = { .head = chain->head, .n_written = 64 };
+
+	memset(chain->iov[0].iov_base, chain->head, chain->iov[0].iov_len);
+	if (leading)
+		vq_push_leading(&crowd->f->vq, &used, 1);
+	else
+		vq_push(&crowd->f->vq, &used, 1);
+}
+
+/* Every other request is answered by who still leads. */
 static void *serve(void *arg)
 {
 	struct crowd *crowd = arg;
@@ -642,22 +677,21 @@ static void *serve(void *arg)
 	bool done = false;
 
 	while (!done) {
-		enum vq_pop_result result = VQ_POP_EMPTY;
+		bool popped = false, leading = false;
 
 		pthread_mutex_lock(&crowd->lead);
 		done = crowd->popped == N_REQUESTS;
 		if (!done)
-			result = vq_pop(&crowd->f->vq, chain);
-		if (result == VQ_POP_CHAIN)
-			crowd->popped++;
+			popped = vq_pop(&crowd->f->vq, chain) == VQ_POP_CHAIN;
+		if (popped)
+			leading = crowd->popped++ % 2;
+		if (leading)
+			answer(crowd, chain, true);
 		pthread_mutex_unlock(&crowd->lead);
-		if (result != VQ_POP_CHAIN) {
+		if (!popped)
 			g_thread_yield();
-			continue;
-		}
-		memset(chain->iov[0].iov_base, chain->head, chain->iov[0].iov_len);
-		vq_push(&crowd->f->vq, &(struct vq_used){ .head = chain->head, .n_written = 64 },
-			1);
+		else if (!leading)
+			answer(crowd, chain, false);
 	}
 	g_free(chain);
 	return NULL;
@@ -711,6 +745,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/virtqueue/a-chain-becomes-readable-and-writable-parts", test_chain);
+	g_test_add_func("/virtqueue/chains-in-a-row-are-popped-in-order", test_chains_in_a_row);
 	g_test_add_func("/virtqueue/positions-wrap", test_wrap);
 	g_test_add_func("/virtqueue/indirect-tables-are-followed", test_indirect);
 	g_test_add_func("/virtqueue/a-buffer-is-split-at-a-region-edge", test_region_edge);
