@@ -68,8 +68,9 @@ struct inode_shard {
 struct inode_table {
 	struct inode_slot *slots; /* borrowed, in the arena */
 	struct slot_pool pool;
-	uint32_t *bucket; /* owned; slot + 1 or 0; guarded by the shard */
+	uint32_t *bucket; /* owned; entries of chains, 0 at the end; guarded by the shard */
 	uint32_t bucket_mask;
+	uint32_t entry_mask; /* what of an entry is the number of a slot */
 	uint64_t seed;
 	struct key_store keys;
 	struct mount_fds mounts;
