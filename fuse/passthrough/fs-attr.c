@@ -75,12 +75,11 @@ static int target_get(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, bo
 
 static int target_attr(struct fs *fs, const struct target *target, struct fs_attr *ret_attr)
 {
-	struct statx stx;
-	int r = fs_statx(target->fd, "", &stx);
+	int r = fs_statx(target->fd, "", &ret_attr->stx);
 
 	if (r < 0)
 		return r;
-	*ret_attr = (struct fs_attr){ .stx = stx };
+	ret_attr->submount = false;
 	if (target->submount && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
 		fs_mark_submount(ret_attr, target->other_dev);
 	return 0;

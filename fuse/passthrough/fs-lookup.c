@@ -15,18 +15,23 @@ static bool is_submount(const struct inode_slot *dir, const struct inode_seen *s
 	       (seen->id.dev != dir->id.dev || seen->id.mnt_id != dir->id.mnt_id);
 }
 
-void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
-		   const struct statx *stx, struct fs_entry *ret_entry)
+static void mark_if_submount(struct fs *fs, const struct inode_slot *dir, struct fs_attr *attr)
 {
 	struct inode_seen seen;
 
-	fs_seen_from(stx, &seen);
-	ret_entry->nodeid = nodeid;
-	ret_entry->generation = nodeid >> 32;
-	ret_entry->attr = (struct fs_attr){ .stx = *stx };
-	if (unlikely(is_submount(dir->slot, &seen)) &&
-	    __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
-		fs_mark_submount(&ret_entry->attr, seen.id.dev != dir->slot->id.dev);
+	fs_seen_from(&attr->stx, &seen);
+	if (unlikely(is_submount(dir, &seen)) && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
+		fs_mark_submount(attr, seen.id.dev != dir->id.dev);
+}
+
+void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
+		   struct fs_entry *entry)
+{
+	entry->nodeid = nodeid;
+	entry->generation = nodeid >> 32;
+	entry->attr.submount = false;
+	if (S_ISDIR(entry->attr.stx.stx_mode))
+		mark_if_submount(fs, dir->slot, &entry->attr);
 }
 
 /* What stays the same below a mount point, or is found out at it. */
@@ -141,29 +146,29 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 {
 	cleanup_fd int fd = path_fd;
 	struct inode_found found = { .fd = fd, .reserved = room ? room->inode : 0 };
+	struct statx *stx = &ret_entry->attr.stx;
 	struct inode_name place;
-	struct statx stx;
 	uint64_t nodeid;
-	int r = fs_statx(fd, "", &stx);
+	int r = fs_statx(fd, "", stx);
 
 	if (r < 0)
 		return r;
-	fs_seen_from(&stx, &found.seen);
+	fs_seen_from(stx, &found.seen);
 	inherit(fs, dir->slot, &found);
 	found.name = fs_name_of(fs, dir->slot, name, &place);
 	r = fs_room_charge(fs, room);
 	if (r < 0)
 		return r;
 	(void)take_fd(&fd);
-	if (may_be_alias(found.flags, &stx))
-		r = add_alias(fs, &stx, &found, &nodeid);
+	if (may_be_alias(found.flags, stx))
+		r = add_alias(fs, stx, &found, &nodeid);
 	else
 		r = add_found(fs, &found, &nodeid);
 	if (r < 0)
 		return r;
 	if (room && r == ITAB_NEW)
 		room->inode = 0;
-	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
+	fs_fill_entry(fs, dir, nodeid, ret_entry);
 	return r;
 }
 
@@ -200,20 +205,20 @@ static uint64_t find_known(struct fs *fs, const struct lookup_dir *dir, const ch
 static int lookup_known(struct fs *fs, const struct lookup_dir *dir, const char *name,
 			struct fs_entry *ret_entry)
 {
+	struct statx *stx = &ret_entry->attr.stx;
 	struct inode_seen seen;
-	struct statx stx;
 	uint64_t nodeid;
-	int r = fs_statx(dir->fd, name, &stx);
+	int r = fs_statx(dir->fd, name, stx);
 
 	if (r < 0)
 		return r;
-	if (stx.stx_nlink > 1 && may_be_alias(dir->slot->flags, &stx))
+	if (stx->stx_nlink > 1 && may_be_alias(dir->slot->flags, stx))
 		return 0;
-	fs_seen_from(&stx, &seen);
+	fs_seen_from(stx, &seen);
 	nodeid = find_known(fs, dir, name, &seen);
 	if (!nodeid)
 		return 0;
-	fs_fill_entry(fs, dir, nodeid, &stx, ret_entry);
+	fs_fill_entry(fs, dir, nodeid, ret_entry);
 	return 1;
 }
 
