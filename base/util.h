@@ -37,6 +37,16 @@
 #define likely(x)			__builtin_expect(!!(x), 1)
 #define unlikely(x)			__builtin_expect(!!(x), 0)
 
+/*
+ * For a large variable on a hot path, which the build would zero at every call: it is written as a
+ * whole before anything of it is read or sent.
+ */
+#if __has_attribute(__uninitialized__)
+#define NOT_ZEROED __attribute__((__uninitialized__))
+#else
+#define NOT_ZEROED
+#endif
+
 /* A libc result (-1 and errno) as result or -errno. */
 #define neg_errno(expr)                                                     \
 	({                                                                  \

@@ -22,7 +22,7 @@ static bool may_remember_absence(const struct request *req)
 int op_lookup(struct request *req)
 {
 	const char *name = req_take_name(req);
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	if (req->error)
@@ -73,7 +73,7 @@ int op_getattr(struct request *req)
 	const struct fuse_getattr_in *in = req_take(req, sizeof(*in));
 	uint64_t fh = in->getattr_flags & FUSE_GETATTR_FH ? req_file(req, req->in.nodeid, in->fh)
 							  : FS_NO_FH;
-	struct fs_attr attr;
+	NOT_ZEROED struct fs_attr attr;
 	int r;
 
 	r = fs_getattr(req_fs(req), req->in.nodeid, fh, &attr);

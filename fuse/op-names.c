@@ -13,7 +13,7 @@ int op_symlink(struct request *req)
 	const char *name = req_take_name(req);
 	const char *target = req_take_string(req, PATH_MAX - 1);
 	struct fs_caller caller;
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	r = req_take_creator(req, &caller);
@@ -30,7 +30,7 @@ int op_mknod(struct request *req)
 	const struct fuse_mknod_in *in = req_take(req, sizeof(*in));
 	const char *name = req_take_name(req);
 	struct fs_caller caller;
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	r = req_take_creator(req, &caller);
@@ -48,7 +48,7 @@ int op_mkdir(struct request *req)
 	const struct fuse_mkdir_in *in = req_take(req, sizeof(*in));
 	const char *name = req_take_name(req);
 	struct fs_caller caller;
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	r = req_take_creator(req, &caller);
@@ -67,7 +67,7 @@ int op_create(struct request *req)
 	const char *name = req_take_name(req);
 	struct fs_opened opened;
 	struct fs_caller caller;
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	r = req_take_creator(req, &caller);
@@ -88,7 +88,7 @@ int op_tmpfile(struct request *req)
 	const char *name = req_take_string(req, NAME_MAX);
 	struct fs_opened opened;
 	struct fs_caller caller;
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	(void)name;
@@ -106,7 +106,7 @@ int op_link(struct request *req)
 {
 	const struct fuse_link_in *in = req_take(req, sizeof(*in));
 	const char *name = req_take_name(req);
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	int r;
 
 	if (req->error)

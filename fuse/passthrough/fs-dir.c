@@ -112,7 +112,7 @@ static bool deliver(struct dir_run *run, const struct host_dirent *host)
 		.name_len = (uint32_t)strlen(host->name),
 		.name = host->name,
 	};
-	struct fs_entry entry;
+	NOT_ZEROED struct fs_entry entry;
 	bool found = false;
 
 	if (!run->sink->room(run->sink, dirent.name_len))

@@ -54,7 +54,7 @@ static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_fo
 /* `found->fd`, charged, is taken. */
 static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nodeid)
 {
-	struct inode_handle handle;
+	NOT_ZEROED struct inode_handle handle;
 	int r = itab_lookup_found(&fs->inodes, found, ret_nodeid);
 
 	if (r != ITAB_ASKS_HANDLE)
@@ -147,7 +147,7 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	cleanup_fd int fd = path_fd;
 	struct inode_found found = { .fd = fd, .reserved = room ? room->inode : 0 };
 	struct statx *stx = &ret_entry->attr.stx;
-	struct inode_name place;
+	NOT_ZEROED struct inode_name place;
 	uint64_t nodeid;
 	int r = fs_statx(fd, "", stx);
 
@@ -179,7 +179,7 @@ static __attribute__((__noinline__)) uint64_t lookup_cold(struct fs *fs,
 							  const struct inode_cold *cold)
 {
 	cleanup_node struct node_ref node = node_pin(fs, cold->nodeid);
-	struct inode_handle handle;
+	NOT_ZEROED struct inode_handle handle;
 
 	if (!node.slot || file_handle_of(dir->fd, name, &handle) < 0 ||
 	    !inode_handle_equal(&handle, &cold->key.handle))
@@ -190,8 +190,8 @@ static __attribute__((__noinline__)) uint64_t lookup_cold(struct fs *fs,
 static uint64_t find_known(struct fs *fs, const struct lookup_dir *dir, const char *name,
 			   const struct inode_seen *seen)
 {
-	struct inode_cold cold;
-	struct inode_name place;
+	NOT_ZEROED struct inode_cold cold;
+	NOT_ZEROED struct inode_name place;
 	uint64_t nodeid;
 
 	nodeid = itab_lookup_known(&fs->inodes, seen, fs_name_of(fs, dir->slot, name, &place),
