@@ -8,6 +8,8 @@
 
 #include "fuse/passthrough/inode-table.h"
 
+#define CHAIN_GLANCE 8u /* so many entries tell enough */
+
 static inline uint64_t mix(uint64_t v)
 {
 	v ^= v >> 32;
@@ -66,12 +68,28 @@ static inline struct inode_slot *chain_find(struct inode_table *table, uint32_t 
 	return NULL;
 }
 
+/*
+ * Without the lock: some entry with these bits is there. Entries may go elsewhere meanwhile, where
+ * they still lead to other entries or to an end.
+ */
+static inline bool chain_may_have(struct inode_table *table, uint32_t hash)
+{
+	uint32_t at = __atomic_load_n(bucket_of(table, hash), __ATOMIC_RELAXED);
+
+	for (unsigned int i = 0; at && i < CHAIN_GLANCE; i++) {
+		if (!((at ^ hash) & ~table->entry_mask))
+			return true;
+		at = entry_after(table, at);
+	}
+	return false;
+}
+
 static inline void chain_add(struct inode_table *table, uint32_t hash, uint32_t index)
 {
 	uint32_t *bucket = bucket_of(table, hash);
 
 	__atomic_store_n(&table->pool.link[index], *bucket, __ATOMIC_RELAXED);
-	*bucket = entry_of(table, hash, index);
+	__atomic_store_n(bucket, entry_of(table, hash, index), __ATOMIC_RELAXED);
 }
 
 static inline void chain_remove(struct inode_table *table, uint32_t hash, uint32_t index)
@@ -82,7 +100,7 @@ static inline void chain_remove(struct inode_table *table, uint32_t hash, uint32
 	uint32_t at = *bucket;
 
 	if (at == entry) {
-		*bucket = next;
+		__atomic_store_n(bucket, next, __ATOMIC_RELAXED);
 		return;
 	}
 	while (at && entry_after(table, at) != entry)

@@ -118,6 +118,11 @@ bool itab_probe(struct inode_table *table, const struct inode_id *id)
 	return chain_find(table, hash, id);
 }
 
+bool itab_may_be_known(struct inode_table *table, const struct inode_id *id)
+{
+	return chain_may_have(table, hash_of(table, id));
+}
+
 static bool agrees(const struct inode_slot *slot, const struct inode_seen *seen)
 {
 	return slot->type == seen->type && slot->birth == seen->birth;

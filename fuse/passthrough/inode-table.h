@@ -125,6 +125,9 @@ uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *s
 /* Is an inode of this identity known? Only a hint: nothing holds it. */
 bool itab_probe(struct inode_table *table, const struct inode_id *id);
 
+/* Is it worth asking? Wrong now and then, in both directions. */
+bool itab_may_be_known(struct inode_table *table, const struct inode_id *id);
+
 /* A cold inode, seen somewhere: it is the one that is known if its handle is this. */
 struct inode_cold {
 	uint64_t nodeid; /* 0: none was found */
