@@ -44,7 +44,11 @@
  * Of a large variable that is filled before it is read: spares it the zeroes that hardening fills
  * every variable with.
  */
-#define filled_later			__attribute__((__uninitialized__))
+#if __has_attribute(__uninitialized__)
+#define filled_later __attribute__((__uninitialized__))
+#else
+#define filled_later
+#endif
 
 /* A libc result (-1 and errno) as result or -errno. */
 #define neg_errno(expr)                                                     \

@@ -303,6 +303,19 @@ static char *set_debug(struct options *o, const char *value)
 }
 
 /* For what is so anyway. */
+static char *set_killpriv(struct options *o, const char *value)
+{
+	o->killpriv_v2 = o->killpriv_given = true;
+	return NULL;
+}
+
+static char *set_no_killpriv(struct options *o, const char *value)
+{
+	o->killpriv_v2 = false;
+	o->killpriv_given = true;
+	return NULL;
+}
+
 static char *set_nothing(struct options *o, const char *value)
 {
 	return NULL;
@@ -382,9 +395,9 @@ static const struct option_row rows[] = {
 	  "label new files as the guest says: never, auto, always (never); implies --xattr",
 	  set_security_label, true },
 	{ "killpriv-v2", 0, NULL, "let the daemon alone drop set-id bits of files that change",
-	  SETS(killpriv_v2) },
-	{ "no-killpriv-v2", 0, NULL, "let the guest drop them as well (default)",
-	  CLEARS(killpriv_v2) },
+	  set_killpriv },
+	{ "no-killpriv-v2", 0, NULL,
+	  "let the guest drop them as well (default but with --exclusive)", set_no_killpriv },
 	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
 	{ "compat", 'o', "LIST",
 	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
@@ -470,6 +483,9 @@ static void add_implied(struct options *o)
 		o->xattr = true;
 	if (o->exclusive && !o->cache_given)
 		o->cache = FS_CACHE_ALWAYS;
+	/* Otherwise a guest asks before each chown(2) what somebody else may have made of a file. */
+	if (o->exclusive && !o->killpriv_given)
+		o->killpriv_v2 = true;
 }
 
 /* What no single value can tell. NULL if all is well. */

@@ -52,6 +52,7 @@ struct options {
 	struct fuse_timeout entry_timeout;
 	struct fuse_timeout negative_timeout;
 	bool killpriv_v2;
+	bool killpriv_given;
 	bool xattr; /* also set when one of the next three asks for attributes */
 	enum fuse_feature posix_acl;
 	enum fuse_feature security_label;

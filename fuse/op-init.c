@@ -138,6 +138,16 @@ static uint64_t granted_flags(const struct fuse_session_options *options, uint64
 	return flags & offered;
 }
 
+/*
+ * Nobody else changes files: another size or time of change is the guest's own doing, and no reason
+ * to read anew what it has written. Attributes that come with names stay right until they are used.
+ */
+static uint64_t alone(uint64_t offered, uint64_t flags)
+{
+	flags &= ~(uint64_t)(FUSE_AUTO_INVAL_DATA | FUSE_READDIRPLUS_AUTO);
+	return flags | (offered & FUSE_EXPLICIT_INVAL_DATA);
+}
+
 static int reply_init_out(struct request *req, const struct fuse_init_in *in, uint32_t minor,
 			  uint64_t flags)
 {
@@ -181,6 +191,8 @@ int op_init(struct request *req)
 	minor = MIN(in->minor, (uint32_t)WIRE_MINOR);
 	offered = offered_flags(req, in);
 	flags = granted_flags(&req->session->options, offered);
+	if (fs_is_exclusive(req->session->fs))
+		flags = alone(offered, flags);
 	flags = without_opens(req->session->fs, offered, flags);
 	r = optional_flags(&req->session->options, offered, &flags);
 	if (r < 0)

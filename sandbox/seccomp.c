@@ -230,6 +230,8 @@ static const struct call_rule server_rules[] = {
 	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
 	  ARG_MASKED(CLONE_FLAGS_ARG, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) },
 	{ SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS) },
+	/* An O_PATH descriptor of what another refers to; no mount is copied. */
+	{ SCMP_SYS(open_tree), SCMP_ACT_ALLOW, ARG_IS(2, AT_EMPTY_PATH | O_CLOEXEC) },
 	/* A working directory per thread. */
 	{ SCMP_SYS(unshare), SCMP_ACT_ALLOW, ARG_IS(0, CLONE_FS) },
 	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_NAME) },

@@ -341,7 +341,7 @@ static int open_opened(struct fs *fs, const struct inode_slot *slot, const struc
 
 	if (!file.slot)
 		return -ESTALE;
-	fd = fd_reopen(fs->proc_self_fd, file.slot->fd, O_PATH);
+	fd = fd_reopen_path(fs->proc_self_fd, file.slot->fd);
 	return fd < 0 ? fd : if_same(want, true, fd);
 }
 

@@ -170,7 +170,6 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	cleanup_node struct node_ref dir = node_of(thread, new_parent);
 	struct fs *fs = thread->fs;
-	struct inode_seen seen;
 	struct fd_name source;
 	int r;
 
@@ -192,8 +191,7 @@ int fs_link(struct fs_thread *thread, uint64_t nodeid, uint64_t new_parent, cons
 	if (r < 0)
 		return r;
 	remember_name(fs, &dir, new_name, node.slot);
-	fs_seen_from(&ret_entry->attr.stx, &seen);
-	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, &seen, ret_entry);
+	fs_fill_entry(fs, &(struct lookup_dir){ dir.slot, dir.slot->fd }, nodeid, ret_entry);
 	return 0;
 }
 
@@ -330,32 +328,29 @@ static int add_created(struct fs *fs, const struct created *new, struct fs_entry
 	cleanup_fd int fd = new->fd;
 	const struct lookup_dir in = { new->dir->slot, new->dir->slot->fd };
 	cleanup_node struct node_ref node = { .fs = fs };
-	struct fs_entry entry;
 	unsigned int n_tries = 0;
 	int r;
 
 	do {
-		r = fd_reopen(fs->proc_self_fd, fd, O_PATH);
+		r = fd_reopen_path(fs->proc_self_fd, fd);
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
 	if (r < 0) {
 		if (new->name)
 			unmake(in.fd, new->name);
 		return r;
 	}
-	r = fs_lookup_fd(fs, &in, new->name, r, new->room, &entry);
+	r = fs_lookup_fd(fs, &in, new->name, r, new->room, ret_entry);
 	if (r < 0)
 		return r;
 	/* What stands for all opens has the wishes of none. */
 	if (!fs_implicit_files(&fs->implicit))
 		stay_quiet(fd, new->flags);
-	node.slot = itab_get(&fs->inodes, entry.nodeid);
+	node.slot = itab_get(&fs->inodes, ret_entry->nodeid);
 	r = -ESTALE;
 	if (node.slot)
 		r = fs_add_file(fs, node.slot, new->flags, take_fd(&fd), new->room, ret_opened);
 	if (r < 0)
-		fs_forget(fs, entry.nodeid, 1);
-	else
-		*ret_entry = entry;
+		fs_forget(fs, ret_entry->nodeid, 1);
 	return r;
 }
 

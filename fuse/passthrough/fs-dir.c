@@ -98,7 +98,7 @@ static bool lookup_dirent(const struct dir_run *run, const struct host_dirent *h
 		.mnt_id = run->in.slot->id.mnt_id,
 		.ino = host->ino,
 	};
-	bool known = itab_probe(&run->fs->inodes, &id);
+	bool known = itab_may_be_known(&run->fs->inodes, &id);
 
 	return fs_lookup_in(run->fs, &run->in, host->name, known, ret_entry) >= 0;
 }

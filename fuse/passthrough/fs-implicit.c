@@ -52,10 +52,15 @@ void fs_implicit_deinit(struct fs *fs)
 	free_ptr(&fs->implicit.handle);
 }
 
+bool fs_is_exclusive(const struct fs *fs)
+{
+	return fs->implicit.handle;
+}
+
 bool fs_opens_are_optional(const struct fs *fs)
 {
 	/* Between open and close, servers and other clients are told of much. */
-	return fs->implicit.handle && fs->inodes.slots[0].backing != BACKING_REMOTE;
+	return fs_is_exclusive(fs) && fs->inodes.slots[0].backing != BACKING_REMOTE;
 }
 
 bool fs_opendirs_are_optional(const struct fs *fs)

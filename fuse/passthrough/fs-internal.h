@@ -215,9 +215,9 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 struct node_ref fs_hold_name(struct fs *fs, const struct inode_slot *dir, const char *name,
 			     bool always);
 
-/* Completes the entry of a node whose lookup has been counted; what statx(2) said stands in it. */
+/* Completes the entry of a node whose lookup has been counted; `entry->attr.stx` is set already. */
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
-		   const struct inode_seen *seen, struct fs_entry *entry);
+		   struct fs_entry *entry);
 
 /*
  * What the guest is told of a submount, if it is told. A guest mounts it when it first goes inside.

@@ -15,15 +15,23 @@ static bool is_submount(const struct inode_slot *dir, const struct inode_seen *s
 	       (seen->id.dev != dir->id.dev || seen->id.mnt_id != dir->id.mnt_id);
 }
 
+static void mark_if_submount(struct fs *fs, const struct inode_slot *dir, struct fs_attr *attr)
+{
+	struct inode_seen seen;
+
+	fs_seen_from(&attr->stx, &seen);
+	if (unlikely(is_submount(dir, &seen)) && __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
+		fs_mark_submount(attr, seen.id.dev != dir->id.dev);
+}
+
 void fs_fill_entry(struct fs *fs, const struct lookup_dir *dir, uint64_t nodeid,
-		   const struct inode_seen *seen, struct fs_entry *entry)
+		   struct fs_entry *entry)
 {
 	entry->nodeid = nodeid;
 	entry->generation = nodeid >> 32;
 	entry->attr.submount = false;
-	if (unlikely(is_submount(dir->slot, seen)) &&
-	    __atomic_load_n(&fs->submounts, __ATOMIC_RELAXED))
-		fs_mark_submount(&entry->attr, seen->id.dev != dir->slot->id.dev);
+	if (S_ISDIR(entry->attr.stx.stx_mode))
+		mark_if_submount(fs, dir->slot, &entry->attr);
 }
 
 /* What stays the same below a mount point, or is found out at it. */
@@ -46,7 +54,7 @@ static void inherit(struct fs *fs, const struct inode_slot *dir, struct inode_fo
 /* `found->fd`, charged, is taken. */
 static int add_found(struct fs *fs, struct inode_found *found, uint64_t *ret_nodeid)
 {
-	struct inode_handle handle;
+	filled_later struct inode_handle handle;
 	int r = itab_lookup_found(&fs->inodes, found, ret_nodeid);
 
 	if (r != ITAB_ASKS_HANDLE)
@@ -139,15 +147,13 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	cleanup_fd int fd = path_fd;
 	struct inode_found found = { .fd = fd, .reserved = room ? room->inode : 0 };
 	struct statx *stx = &ret_entry->attr.stx;
-	struct inode_seen seen; /* that of an alias becomes another */
-	struct inode_name place;
+	filled_later struct inode_name place;
 	uint64_t nodeid;
 	int r = fs_statx(fd, "", stx);
 
 	if (r < 0)
 		return r;
-	fs_seen_from(stx, &seen);
-	found.seen = seen;
+	fs_seen_from(stx, &found.seen);
 	inherit(fs, dir->slot, &found);
 	found.name = fs_name_of(fs, dir->slot, name, &place);
 	r = fs_room_charge(fs, room);
@@ -162,7 +168,7 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 		return r;
 	if (room && r == ITAB_NEW)
 		room->inode = 0;
-	fs_fill_entry(fs, dir, nodeid, &seen, ret_entry);
+	fs_fill_entry(fs, dir, nodeid, ret_entry);
 	return r;
 }
 
@@ -173,7 +179,7 @@ static __attribute__((__noinline__)) uint64_t lookup_cold(struct fs *fs,
 							  const struct inode_cold *cold)
 {
 	cleanup_node struct node_ref node = node_pin(fs, cold->nodeid);
-	struct inode_handle handle;
+	filled_later struct inode_handle handle;
 
 	if (!node.slot || file_handle_of(dir->fd, name, &handle) < 0 ||
 	    !inode_handle_equal(&handle, &cold->key.handle))
@@ -184,8 +190,8 @@ static __attribute__((__noinline__)) uint64_t lookup_cold(struct fs *fs,
 static uint64_t find_known(struct fs *fs, const struct lookup_dir *dir, const char *name,
 			   const struct inode_seen *seen)
 {
-	struct inode_cold cold;
-	struct inode_name place;
+	filled_later struct inode_cold cold;
+	filled_later struct inode_name place;
 	uint64_t nodeid;
 
 	nodeid = itab_lookup_known(&fs->inodes, seen, fs_name_of(fs, dir->slot, name, &place),
@@ -212,7 +218,7 @@ static int lookup_known(struct fs *fs, const struct lookup_dir *dir, const char 
 	nodeid = find_known(fs, dir, name, &seen);
 	if (!nodeid)
 		return 0;
-	fs_fill_entry(fs, dir, nodeid, &seen, ret_entry);
+	fs_fill_entry(fs, dir, nodeid, ret_entry);
 	return 1;
 }
 

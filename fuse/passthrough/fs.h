@@ -98,6 +98,9 @@ struct fs_negotiated {
 	bool no_open, no_opendir;
 };
 
+/* Nobody but the guest changes anything, as the options say. */
+bool fs_is_exclusive(const struct fs *fs);
+
 /* What INIT may leave out: depends on the options and on the file system of the share. */
 bool fs_opens_are_optional(const struct fs *fs);
 bool fs_opendirs_are_optional(const struct fs *fs);

@@ -41,4 +41,7 @@ struct fd_name fd_name(int fd);
  */
 int fd_reopen(int proc_self_fd, int fd, int flags);
 
+/* The same with O_PATH, of anything. */
+int fd_reopen_path(int proc_self_fd, int fd);
+
 #endif

@@ -15,6 +15,9 @@ static inline uint32_t itab_index(const struct inode_table *table, const struct 
 
 pthread_mutex_t *itab_lock_of(struct inode_table *table, const struct inode_slot *slot);
 
+/* A dead slot that nobody has pinned: its descriptor is closed, and it is free. */
+void itab_destroy(struct inode_table *table, struct inode_slot *slot);
+
 /* Closes a charged descriptor. */
 static inline void itab_close(struct inode_table *table, int fd)
 {

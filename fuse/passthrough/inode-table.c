@@ -5,59 +5,16 @@
 #include "fuse/passthrough/inode-table-internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "fuse/passthrough/inode-index.h"
 
-#define MAX_BUCKETS    (1u << 20)
-
-/* Most keys take one cell, many two. */
-#define CELLS_PER_SLOT 2u
-
-size_t itab_section_bytes(uint32_t n_max)
-{
-	return sizeof(struct slot_section) + (size_t)n_max * sizeof(struct inode_slot);
-}
-
-static uint32_t n_cells(uint32_t n_max)
-{
-	return (uint32_t)MIN((uint64_t)n_max * CELLS_PER_SLOT, (uint64_t)UINT32_MAX - 1);
-}
-
-size_t itab_key_section_bytes(uint32_t n_max)
-{
-	return key_store_section_bytes(n_cells(n_max));
-}
-
-/* ---- Index ---- */
-
-static uint64_t mix(uint64_t v)
-{
-	v ^= v >> 32;
-	v *= UINT64_C(0xd6e8feb86659fd93);
-	v ^= v >> 32;
-	v *= UINT64_C(0xd6e8feb86659fd93);
-	return v ^ (v >> 32);
-}
-
-static uint32_t bucket_of(const struct inode_table *table, const struct inode_id *id)
-{
-	uint64_t h = mix(id->ino ^ table->seed);
-
-	return (uint32_t)mix(h ^ id->dev ^ (id->mnt_id << 32)) & table->bucket_mask;
-}
-
-static pthread_mutex_t *lock_of(struct inode_table *table, uint32_t bucket)
-{
-	return &table->shard[bucket % ITAB_N_SHARDS].lock;
-}
+/* ---- Identities ---- */
 
 pthread_mutex_t *itab_lock_of(struct inode_table *table, const struct inode_slot *slot)
 {
-	return lock_of(table, bucket_of(table, &slot->id));
+	return lock_of(table, hash_of(table, &slot->id));
 }
 
 bool inode_id_equal(const struct inode_id *a, const struct inode_id *b)
@@ -65,45 +22,9 @@ bool inode_id_equal(const struct inode_id *a, const struct inode_id *b)
 	return a->ino == b->ino && a->dev == b->dev && a->mnt_id == b->mnt_id;
 }
 
-static uint32_t link_of(struct inode_table *table, uint32_t index)
-{
-	return __atomic_load_n(&table->pool.link[index], __ATOMIC_RELAXED);
-}
-
-/* With the shard locked: the live slot of this identity or NULL. */
-static struct inode_slot *chain_find(struct inode_table *table, uint32_t bucket,
-				     const struct inode_id *id)
-{
-	for (uint32_t at = table->bucket[bucket]; at; at = link_of(table, at - 1))
-		if (inode_id_equal(&table->slots[at - 1].id, id))
-			return &table->slots[at - 1];
-	return NULL;
-}
-
-static void chain_add(struct inode_table *table, uint32_t bucket, uint32_t index)
-{
-	__atomic_store_n(&table->pool.link[index], table->bucket[bucket], __ATOMIC_RELAXED);
-	table->bucket[bucket] = index + 1;
-}
-
-static void chain_remove(struct inode_table *table, uint32_t bucket, uint32_t index)
-{
-	uint32_t next = link_of(table, index);
-	uint32_t at = table->bucket[bucket];
-
-	if (at == index + 1) {
-		table->bucket[bucket] = next;
-		return;
-	}
-	while (at && link_of(table, at - 1) != index + 1)
-		at = link_of(table, at - 1);
-	if (at)
-		__atomic_store_n(&table->pool.link[at - 1], next, __ATOMIC_RELAXED);
-}
-
 /* ---- Life ---- */
 
-static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
+void itab_destroy(struct inode_table *table, struct inode_slot *slot)
 {
 	uint32_t index = itab_index(table, slot);
 
@@ -120,127 +41,8 @@ static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
 		slot_pool_give(&table->pool, index);
 }
 
-/* A slot no other process or thread works on: live ones are indexed, all others freed. */
-static void adopt_slot(struct inode_table *table, uint32_t index)
-{
-	struct inode_slot *slot = &table->slots[index];
-
-	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
-		(void)fd_budget_take(table->budget);
-	/* The watch was the predecessor's: it tells nothing any more. */
-	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
-		slot->id.ino = alias_unwatched(&table->aliases);
-	if (slot->word & SLOT_LIVE) {
-		/* A warm one may have been half-way to cold, or back. */
-		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
-		chain_add(table, bucket_of(table, &slot->id), index);
-		if (index && slot->fd >= 0)
-			itab_clock_set(table, index);
-		return;
-	}
-	slot->key = KEY_NONE; /* its cells are freed as unclaimed */
-	/* Killed, but its last user ended before it could be torn down. */
-	if (slot->word & SLOT_PINS)
-		destroy_slot(table, slot);
-	else
-		slot_pool_give(&table->pool, index);
-}
-
-static int adopt_keys(struct inode_table *table)
-{
-	uint32_t n_cells_used = key_store_n_used(&table->keys);
-	cleanup_free uint8_t *claims = NULL;
-
-	if (!n_cells_used)
-		return 0;
-	claims = calloc(n_cells_used, 1);
-	if (!claims)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < slot_pool_used(&table->pool); i++) {
-		struct inode_slot *slot = &table->slots[i];
-
-		if (!(slot->word & SLOT_LIVE) || !key_store_claim(&table->keys, slot->key, claims))
-			slot->key = KEY_NONE;
-	}
-	key_store_free_unclaimed(&table->keys, claims);
-	return 0;
-}
-
-static int init_index(struct inode_table *table, uint32_t n_max)
-{
-	uint32_t n = ITAB_N_SHARDS;
-
-	while (n < n_max && n < MAX_BUCKETS)
-		n *= 2;
-	table->bucket_mask = n - 1;
-	table->bucket = calloc(n, sizeof(*table->bucket));
-	if (!table->bucket)
-		return -ENOMEM;
-	/* Without it a guest could choose inode numbers that share a chain. */
-	if (getrandom(&table->seed, sizeof(table->seed), GRND_NONBLOCK) < 0)
-		table->seed = (uint64_t)(uintptr_t)table->bucket;
-	for (uint32_t i = 0; i < ITAB_N_SHARDS; i++)
-		pthread_mutex_init(&table->shard[i].lock, NULL);
-	return 0;
-}
-
-static int init_derived(struct inode_table *table, const struct inode_table_memory *memory)
-{
-	uint32_t n_max = memory->n_max;
-	int r = slot_pool_init(&table->pool, memory->section, n_max);
-
-	if (r == 0)
-		r = key_store_init(&table->keys, memory->key_section, n_cells(n_max));
-	if (r == 0)
-		r = init_index(table, n_max);
-	if (r < 0)
-		return r;
-	table->clock = calloc(n_max / 64 + 1, sizeof(*table->clock));
-	return table->clock ? 0 : -ENOMEM;
-}
-
-static int adopt_all(struct inode_table *table)
-{
-	/* The root's slot comes first and is never given away. */
-	if (!table->pool.section->n_used)
-		table->pool.section->n_used = 1;
-	if (table->slots[0].word & SLOT_LIVE)
-		adopt_slot(table, 0);
-	for (uint32_t i = 1; i < slot_pool_used(&table->pool); i++)
-		adopt_slot(table, i);
-	return adopt_keys(table);
-}
-
-int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
-	      struct fd_budget *budget)
-{
-	int r;
-
-	memset(table, 0, sizeof(*table));
-	table->slots = (struct inode_slot *)((struct slot_section *)memory->section + 1);
-	table->budget = budget;
-	mount_fds_init(&table->mounts);
-	alias_init(&table->aliases);
-	r = init_derived(table, memory);
-	if (r == 0)
-		r = adopt_all(table);
-	if (r < 0)
-		itab_deinit(table);
-	return r;
-}
-
-void itab_deinit(struct inode_table *table)
-{
-	slot_pool_deinit(&table->pool);
-	key_store_deinit(&table->keys);
-	mount_fds_deinit(&table->mounts);
-	alias_deinit(&table->aliases);
-	free_ptr(&table->bucket);
-	free_ptr(&table->clock);
-}
-
 /* With the shard locked. `index` is a slot that only the caller has; it becomes live. */
-static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index,
+static void fill_slot(struct inode_table *table, uint32_t hash, uint32_t index,
 		      const struct inode_found *found)
 {
 	struct inode_slot *slot = &table->slots[index];
@@ -261,21 +63,21 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 		itab_put_key(table, slot, found->handle, found->name);
 	if (index)
 		itab_clock_set(table, index);
-	chain_add(table, bucket, index);
+	chain_add(table, hash, index);
 	slot_publish(&slot->word, 0);
 }
 
 int itab_set_root(struct inode_table *table, const struct inode_found *root)
 {
-	uint32_t bucket = bucket_of(table, &root->seen.id);
+	uint32_t hash = hash_of(table, &root->seen.id);
 
 	if (table->slots[0].word & SLOT_LIVE) {
 		itab_close(table, root->fd);
 		return -EEXIST;
 	}
-	scoped_lock(lock_of(table, bucket));
+	scoped_lock(lock_of(table, hash));
 	table->slots[0].word = 0; /* FS_ROOT_ID has generation 0 for ever */
-	fill_slot(table, bucket, 0, root);
+	fill_slot(table, hash, 0, root);
 	return 0;
 }
 
@@ -296,7 +98,7 @@ struct inode_slot *itab_get(struct inode_table *table, uint64_t nodeid)
 void itab_put(struct inode_table *table, struct inode_slot *slot)
 {
 	if (slot_unpin(&slot->word))
-		destroy_slot(table, slot);
+		itab_destroy(table, slot);
 }
 
 uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *slot)
@@ -310,10 +112,15 @@ uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *s
 
 bool itab_probe(struct inode_table *table, const struct inode_id *id)
 {
-	uint32_t bucket = bucket_of(table, id);
+	uint32_t hash = hash_of(table, id);
 
-	scoped_lock(lock_of(table, bucket));
-	return chain_find(table, bucket, id);
+	scoped_lock(lock_of(table, hash));
+	return chain_find(table, hash, id);
+}
+
+bool itab_may_be_known(struct inode_table *table, const struct inode_id *id)
+{
+	return chain_may_have(table, hash_of(table, id));
 }
 
 static bool agrees(const struct inode_slot *slot, const struct inode_seen *seen)
@@ -324,12 +131,12 @@ static bool agrees(const struct inode_slot *slot, const struct inode_seen *seen)
 uint64_t itab_lookup_known(struct inode_table *table, const struct inode_seen *seen,
 			   const struct inode_name *name, struct inode_cold *ret_cold)
 {
-	uint32_t bucket = bucket_of(table, &seen->id);
+	uint32_t hash = hash_of(table, &seen->id);
 	struct inode_slot *slot;
 
 	ret_cold->nodeid = 0;
-	scoped_lock(lock_of(table, bucket));
-	slot = chain_find(table, bucket, &seen->id);
+	scoped_lock(lock_of(table, hash));
+	slot = chain_find(table, hash, &seen->id);
 	if (!slot || !agrees(slot, seen))
 		return 0;
 	if (unlikely(inode_is_cold(slot))) {
@@ -394,13 +201,13 @@ void itab_unreserve(struct inode_table *table, uint32_t reserved)
 static int lookup_found(struct inode_table *table, const struct inode_found *found,
 			uint64_t *ret_nodeid, struct itab_rest *ret_rest)
 {
-	uint32_t bucket = bucket_of(table, &found->seen.id);
+	uint32_t hash = hash_of(table, &found->seen.id);
 	enum itab_found result = ITAB_NEW;
 	struct inode_slot *slot;
 	uint32_t index;
 
-	scoped_lock(lock_of(table, bucket));
-	slot = chain_find(table, bucket, &found->seen.id);
+	scoped_lock(lock_of(table, hash));
+	slot = chain_find(table, hash, &found->seen.id);
 	if (slot)
 		result = compare(table, slot, found);
 	if (result == ITAB_KNOWN)
@@ -413,7 +220,7 @@ static int lookup_found(struct inode_table *table, const struct inode_found *fou
 		return -ENFILE;
 	}
 	/* A cold inode whose number went to another file stays behind that one in its chain. */
-	fill_slot(table, bucket, index, found);
+	fill_slot(table, hash, index, found);
 	*ret_nodeid = itab_nodeid(table, &table->slots[index]);
 	return ITAB_NEW;
 }
@@ -430,11 +237,11 @@ int itab_lookup_found(struct inode_table *table, const struct inode_found *found
 
 struct inode_slot *itab_find(struct inode_table *table, const struct inode_seen *seen)
 {
-	uint32_t bucket = bucket_of(table, &seen->id);
+	uint32_t hash = hash_of(table, &seen->id);
 	struct inode_slot *slot;
 
-	scoped_lock(lock_of(table, bucket));
-	slot = chain_find(table, bucket, &seen->id);
+	scoped_lock(lock_of(table, hash));
+	slot = chain_find(table, hash, &seen->id);
 	/* The number of a warm inode is its own, whatever its file system says of its birth. */
 	if (!slot || (inode_is_cold(slot) && !agrees(slot, seen)))
 		return NULL;
@@ -446,7 +253,7 @@ struct inode_slot *itab_find(struct inode_table *table, const struct inode_seen 
 
 int itab_lookup_again(struct inode_table *table, struct inode_slot *slot)
 {
-	scoped_lock(lock_of(table, bucket_of(table, &slot->id)));
+	scoped_lock(lock_of(table, hash_of(table, &slot->id)));
 	if (!slot->n_lookup)
 		return -ESTALE;
 	slot->n_lookup++;
@@ -455,15 +262,15 @@ int itab_lookup_again(struct inode_table *table, struct inode_slot *slot)
 
 static void forget_locked(struct inode_table *table, struct inode_slot *slot, uint64_t n_lookup)
 {
-	uint32_t bucket = bucket_of(table, &slot->id);
+	uint32_t hash = hash_of(table, &slot->id);
 
-	scoped_lock(lock_of(table, bucket));
+	scoped_lock(lock_of(table, hash));
 	if (!slot->n_lookup)
 		return;
 	slot->n_lookup -= MIN(n_lookup, slot->n_lookup);
 	if (slot->n_lookup)
 		return;
-	chain_remove(table, bucket, itab_index(table, slot));
+	chain_remove(table, hash, itab_index(table, slot));
 	if (alias_is_watch(slot->id.dev, slot->id.ino)) {
 		alias_unwatch(&table->aliases, slot->id.ino);
 		__atomic_fetch_sub(&table->aliases.n_live, 1, __ATOMIC_RELAXED);

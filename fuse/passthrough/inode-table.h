@@ -68,8 +68,9 @@ struct inode_shard {
 struct inode_table {
 	struct inode_slot *slots; /* borrowed, in the arena */
 	struct slot_pool pool;
-	uint32_t *bucket; /* owned; slot + 1 or 0; guarded by the shard */
+	uint32_t *bucket; /* owned; entries of chains, 0 at the end; guarded by the shard */
 	uint32_t bucket_mask;
+	uint32_t entry_mask; /* what of an entry is the number of a slot */
 	uint64_t seed;
 	struct key_store keys;
 	struct mount_fds mounts;
@@ -123,6 +124,9 @@ uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *s
 
 /* Is an inode of this identity known? Only a hint: nothing holds it. */
 bool itab_probe(struct inode_table *table, const struct inode_id *id);
+
+/* Is it worth asking? Wrong now and then, in both directions. */
+bool itab_may_be_known(struct inode_table *table, const struct inode_id *id);
 
 /* A cold inode, seen somewhere: it is the one that is known if its handle is this. */
 struct inode_cold {

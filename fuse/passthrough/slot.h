@@ -110,7 +110,7 @@ struct slot_pool {
 	struct slot_section *section; /* borrowed, in the arena */
 	/*
 	 * Owned, atomic, per slot: the slot after it plus one, 0 at the end. A free slot is in the
-	 * stack; what chains a taken one is up to the table.
+	 * stack; what stands there for a taken one is up to the table.
 	 */
 	uint32_t *link;
 	uint32_t n_max;

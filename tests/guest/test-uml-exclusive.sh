@@ -9,6 +9,10 @@
 require git gcc make sqlite3 mkfs.ext4 tar flock
 require_assets uml
 
+# Of the requests with handles, so many in a hundred may be left. What a guest's kernel
+# sends by itself is a LOOKUP of each new name, a READ of each file that is not cached,
+# and one request for each change; git looks up every name before it lists a directory.
+most=(80 33 40 53 100 30 72)
 phases=(untar "grep -r, nothing cached" "grep -r again" make
 	"git status, nothing cached" "git status again" "git clone")
 
@@ -62,6 +66,7 @@ for i in "${!phases[@]}"; do
 		uniq -c | sort -rn | awk '{ printf "%s %s, ", $2, $1 }')"
 	opens=$(count "$work/exclusive" "$i" 'OPEN|RELEASE|FLUSH|OPENDIR|RELEASEDIR|[GS]ETLKW?')
 	check_equal "no opening and closing: ${phases[i]}" 0 "$opens"
-	check "fewer requests: ${phases[i]}" test "$after" -le "$before"
+	check "not more than ${most[i]}% of the requests: ${phases[i]}" \
+		test "$((after * 100))" -le "$((before * most[i]))"
 done
 finish

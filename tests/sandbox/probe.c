@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -301,6 +302,8 @@ static long forbidden(const char *name)
 			    0) == MAP_FAILED
 			       ? -1
 			       : 0;
+	if (!strcmp(name, "open-tree-clone"))
+		return (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE);
 	if (!strcmp(name, "mprotect-exec"))
 		return mprotect(NULL, 0, PROT_READ | PROT_EXEC);
 	_exit(97);

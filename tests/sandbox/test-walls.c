@@ -167,8 +167,8 @@ static void test_serving_works_inside(void)
 }
 
 static const char *const forbidden_calls[] = {
-	"socket", "ioctl",  "execve",  "fork",	"ptrace",    "unshare",
-	"kill",	  "tgkill", "prlimit", "prctl", "mmap-exec", "mprotect-exec",
+	"socket", "ioctl",   "execve", "fork",	    "ptrace",	     "unshare",		"kill",
+	"tgkill", "prlimit", "prctl",  "mmap-exec", "mprotect-exec", "open-tree-clone",
 };
 
 /* Each forbidden call in a probe of its own, which must end by SIGSYS. */

@@ -52,6 +52,12 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	fake.negotiated = *negotiated;
 }
 
+bool fs_is_exclusive(const struct fs *fs)
+{
+	(void)fs;
+	return fake.exclusive;
+}
+
 bool fs_opens_are_optional(const struct fs *fs)
 {
 	(void)fs;

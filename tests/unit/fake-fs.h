@@ -39,7 +39,7 @@ struct fake_fs {
 	char *written;	       /* what fs_write() got, at its offset; `file_bytes` of room */
 
 	/* What to answer. */
-	bool opens_optional, opendirs_optional;
+	bool exclusive, opens_optional, opendirs_optional;
 	int result; /* below 0: every call fails with it */
 	struct fs_entry entry;
 	struct fs_attr attr;

@@ -208,7 +208,7 @@ static uint64_t granted(const struct fuse_session_options *options, bool exclusi
 	uint64_t result;
 
 	unit_start(&unit, options);
-	fake.opens_optional = fake.opendirs_optional = exclusive;
+	fake.exclusive = fake.opens_optional = fake.opendirs_optional = exclusive;
 	out = unit_init(&unit, WIRE_MINOR, UNIT_ALL_FLAGS);
 	g_assert_nonnull(out);
 	result = out->flags | (uint64_t)out->flags2 << 32;

@@ -239,8 +239,10 @@ static void another_birth_or_type_is_not_known_without_a_descriptor(void)
 	other.type = (uint16_t)S_IFIFO;
 	g_assert_cmpuint(lookup_known(&unit, &other), ==, 0);
 	g_assert_true(itab_probe(&unit.table, &other.id));
+	g_assert_true(itab_may_be_known(&unit.table, &other.id));
 	itab_forget(&unit.table, nodeid, 1);
 	g_assert_false(itab_probe(&unit.table, &other.id));
+	g_assert_false(itab_may_be_known(&unit.table, &other.id));
 	stop(&unit);
 }
 

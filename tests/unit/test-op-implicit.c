@@ -17,11 +17,14 @@
 static struct unit unit;
 static const struct fuse_session_options options = { .posix_lock = true, .flock = true };
 
+static bool exclusive;
+
 static uint64_t start(bool files, bool dirs, uint64_t offered)
 {
 	const struct fuse_init_out *out;
 
 	unit_start(&unit, &options);
+	fake.exclusive = exclusive;
 	fake.opens_optional = files;
 	fake.opendirs_optional = dirs;
 	out = unit_init(&unit, 46, offered);
@@ -49,6 +52,25 @@ static void init_leaves_out_what_needs_opens(void)
 	g_assert_cmphex(start(true, true, all & ~(uint64_t)FUSE_NO_OPEN_SUPPORT) &
 				(without | NO_OPENS),
 			==, without | FUSE_NO_OPENDIR_SUPPORT);
+	unit_stop(&unit);
+}
+
+static void alone_the_guest_trusts_what_it_has(void)
+{
+	const uint64_t asked = FUSE_AUTO_INVAL_DATA | FUSE_READDIRPLUS_AUTO;
+	const uint64_t kept = FUSE_EXPLICIT_INVAL_DATA | FUSE_DO_READDIRPLUS;
+	const uint64_t plus = FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
+
+	/* Also where files have to be opened. */
+	exclusive = true;
+	g_assert_cmphex(start(false, false, UNIT_ALL_FLAGS) & (asked | kept), ==, kept);
+	unit_stop(&unit);
+	g_assert_cmphex(start(false, false, UNIT_ALL_FLAGS & ~kept) & (asked | kept), ==, 0);
+	unit_stop(&unit);
+	/* With others about it has to look. */
+	exclusive = false;
+	g_assert_cmphex(start(true, true, UNIT_ALL_FLAGS) & (asked | kept), ==,
+			FUSE_AUTO_INVAL_DATA | plus);
 	unit_stop(&unit);
 }
 
@@ -186,6 +208,8 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/op-implicit/INIT leaves out what needs opens",
 			init_leaves_out_what_needs_opens);
+	g_test_add_func("/op-implicit/alone the guest trusts what it has",
+			alone_the_guest_trusts_what_it_has);
 	g_test_add_func("/op-implicit/opens are answered with not known",
 			opens_are_answered_with_not_known);
 	g_test_add_func("/op-implicit/handle 0 is the file of the node",

@@ -84,9 +84,12 @@ static void an_exclusive_share_is_cached(void)
 	g_assert_cmpint(parse(&o, USUAL " --exclusive"), ==, OPTIONS_RUN);
 	g_assert_true(o.exclusive);
 	g_assert_cmpint(o.cache, ==, FS_CACHE_ALWAYS);
+	g_assert_true(o.killpriv_v2);
 	options_deinit(&o);
-	g_assert_cmpint(parse(&o, USUAL " --exclusive --cache=auto"), ==, OPTIONS_RUN);
+	g_assert_cmpint(parse(&o, USUAL " --exclusive --cache=auto --no-killpriv-v2"), ==,
+			OPTIONS_RUN);
 	g_assert_cmpint(o.cache, ==, FS_CACHE_AUTO);
+	g_assert_false(o.killpriv_v2);
 	options_deinit(&o);
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		g_autofree char *line = g_strdup_printf(USUAL " --exclusive %s", wrong[i]);

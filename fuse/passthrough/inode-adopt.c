@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A table of inodes begins: with nothing, or with what an earlier one has left in the arena.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "fuse/passthrough/inode-index.h"
+#include "fuse/passthrough/inode-table-internal.h"
+
+#define MAX_BUCKETS    (1u << 20)
+
+/* Most keys take one cell, many two. */
+#define CELLS_PER_SLOT 2u
+
+size_t itab_section_bytes(uint32_t n_max)
+{
+	return sizeof(struct slot_section) + (size_t)n_max * sizeof(struct inode_slot);
+}
+
+static uint32_t n_cells(uint32_t n_max)
+{
+	return (uint32_t)MIN((uint64_t)n_max * CELLS_PER_SLOT, (uint64_t)UINT32_MAX - 1);
+}
+
+size_t itab_key_section_bytes(uint32_t n_max)
+{
+	return key_store_section_bytes(n_cells(n_max));
+}
+
+/* A slot no other process or thread works on: live ones are indexed, all others freed. */
+static void adopt_slot(struct inode_table *table, uint32_t index)
+{
+	struct inode_slot *slot = &table->slots[index];
+
+	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
+		(void)fd_budget_take(table->budget);
+	/* The watch was the predecessor's: it tells nothing any more. */
+	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
+		slot->id.ino = alias_unwatched(&table->aliases);
+	if (slot->word & SLOT_LIVE) {
+		/* A warm one may have been half-way to cold, or back. */
+		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
+		chain_add(table, hash_of(table, &slot->id), index);
+		if (index && slot->fd >= 0)
+			itab_clock_set(table, index);
+		return;
+	}
+	slot->key = KEY_NONE; /* its cells are freed as unclaimed */
+	/* Killed, but its last user ended before it could be torn down. */
+	if (slot->word & SLOT_PINS)
+		itab_destroy(table, slot);
+	else
+		slot_pool_give(&table->pool, index);
+}
+
+static int adopt_keys(struct inode_table *table)
+{
+	uint32_t n_cells_used = key_store_n_used(&table->keys);
+	cleanup_free uint8_t *claims = NULL;
+
+	if (!n_cells_used)
+		return 0;
+	claims = calloc(n_cells_used, 1);
+	if (!claims)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < slot_pool_used(&table->pool); i++) {
+		struct inode_slot *slot = &table->slots[i];
+
+		if (!(slot->word & SLOT_LIVE) || !key_store_claim(&table->keys, slot->key, claims))
+			slot->key = KEY_NONE;
+	}
+	key_store_free_unclaimed(&table->keys, claims);
+	return 0;
+}
+
+static int init_index(struct inode_table *table, uint32_t n_max)
+{
+	uint32_t n = ITAB_N_SHARDS;
+
+	while (n < n_max && n < MAX_BUCKETS)
+		n *= 2;
+	table->bucket_mask = n - 1;
+	while (table->entry_mask < n_max)
+		table->entry_mask = table->entry_mask * 2 + 1;
+	table->bucket = calloc(n, sizeof(*table->bucket));
+	if (!table->bucket)
+		return -ENOMEM;
+	/* Without it a guest could choose inode numbers that share a chain. */
+	if (getrandom(&table->seed, sizeof(table->seed), GRND_NONBLOCK) < 0)
+		table->seed = (uint64_t)(uintptr_t)table->bucket;
+	for (uint32_t i = 0; i < ITAB_N_SHARDS; i++)
+		pthread_mutex_init(&table->shard[i].lock, NULL);
+	return 0;
+}
+
+static int init_derived(struct inode_table *table, const struct inode_table_memory *memory)
+{
+	uint32_t n_max = memory->n_max;
+	int r = slot_pool_init(&table->pool, memory->section, n_max);
+
+	if (r == 0)
+		r = key_store_init(&table->keys, memory->key_section, n_cells(n_max));
+	if (r == 0)
+		r = init_index(table, n_max);
+	if (r < 0)
+		return r;
+	table->clock = calloc(n_max / 64 + 1, sizeof(*table->clock));
+	return table->clock ? 0 : -ENOMEM;
+}
+
+static int adopt_all(struct inode_table *table)
+{
+	/* The root's slot comes first and is never given away. */
+	if (!table->pool.section->n_used)
+		table->pool.section->n_used = 1;
+	if (table->slots[0].word & SLOT_LIVE)
+		adopt_slot(table, 0);
+	for (uint32_t i = 1; i < slot_pool_used(&table->pool); i++)
+		adopt_slot(table, i);
+	return adopt_keys(table);
+}
+
+int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
+	      struct fd_budget *budget)
+{
+	int r;
+
+	memset(table, 0, sizeof(*table));
+	table->slots = (struct inode_slot *)((struct slot_section *)memory->section + 1);
+	table->budget = budget;
+	mount_fds_init(&table->mounts);
+	alias_init(&table->aliases);
+	r = init_derived(table, memory);
+	if (r == 0)
+		r = adopt_all(table);
+	if (r < 0)
+		itab_deinit(table);
+	return r;
+}
+
+void itab_deinit(struct inode_table *table)
+{
+	slot_pool_deinit(&table->pool);
+	key_store_deinit(&table->keys);
+	mount_fds_deinit(&table->mounts);
+	alias_deinit(&table->aliases);
+	free_ptr(&table->bucket);
+	free_ptr(&table->clock);
+}
