@@ -216,6 +216,48 @@ static void save_io(uint8_t session_flags, const char *name)
 }
 
 /* With a supplementary group behind the name. */
+/* With the context that a labelled directory comes with. */
+static void save_xattrs(void)
+{
+	GByteArray *to = requests(REQUEST_SESSION_XATTR);
+	const struct fuse_setxattr_in set = { .size = 6 };
+	const struct fuse_getxattr_in get = { .size = 64 };
+	const struct fuse_getxattr_in size = { .size = 0 };
+
+	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
+	REQUEST(to, FUSE_SETXATTR, node_of(0), &set, TEXT("user.a"), TEXT("value"));
+	REQUEST(to, FUSE_SETXATTR, node_of(0), &set, TEXT("security.capability"), TEXT("value"));
+	REQUEST(to, FUSE_GETXATTR, node_of(0), &get, TEXT("security.capability"));
+	REQUEST(to, FUSE_GETXATTR, node_of(0), &size, TEXT("user.a"));
+	REQUEST(to, FUSE_LISTXATTR, node_of(0), &get, NOTHING);
+	REQUEST_NAMES(to, FUSE_REMOVEXATTR, node_of(0), TEXT("user.a"));
+	REQUEST(to, FUSE_SETXATTR, FUSE_ROOT_ID, &set, TEXT("system.posix_acl_default"),
+		TEXT("\2\0\0\0"));
+	save("request", "xattrs", to);
+}
+
+static void save_locks(void)
+{
+	GByteArray *to = requests(REQUEST_SESSION_LOCKS);
+	struct fuse_lk_in lock = { .fh = handle_of(1), .owner = 1, .lk = { .end = 99, .type = 1 } };
+	struct fuse_ioctl_in flags = { .fh = handle_of(1), .cmd = 0x80086601, .out_size = 4 };
+	struct test_fuse_statx_in statx_in = { .sx_mask = 0xfff };
+
+	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
+	open_node(to, FUSE_OPEN, node_of(0), 2);
+	REQUEST(to, FUSE_SETLK, node_of(0), &lock, NOTHING);
+	lock.owner = 2;
+	REQUEST(to, FUSE_GETLK, node_of(0), &lock, NOTHING);
+	REQUEST(to, FUSE_SETLKW, node_of(0), &lock, NOTHING);
+	lock.lk_flags = FUSE_LK_FLOCK;
+	REQUEST(to, FUSE_SETLK, node_of(0), &lock, NOTHING);
+	lock.lk.type = 2;
+	REQUEST(to, FUSE_SETLKW, node_of(0), &lock, NOTHING);
+	REQUEST(to, FUSE_IOCTL, node_of(0), &flags, NOTHING);
+	REQUEST(to, TEST_FUSE_STATX, node_of(0), &statx_in, NOTHING);
+	save("request", "locks", to);
+}
+
 static void save_create(void)
 {
 	GByteArray *to = requests(0);
@@ -512,6 +554,9 @@ int main(int argc, char **argv)
 	save_names(REQUEST_SESSION_NO_GROUPS, "names-no-groups");
 	save_io(0, "io");
 	save_io(REQUEST_SESSION_READONLY | 2 << 4, "io-readonly");
+	save_io(REQUEST_SESSION_EXCLUSIVE, "io-exclusive");
+	save_xattrs();
+	save_locks();
 	save_create();
 	save_attributes();
 	save_listing();
