@@ -27,7 +27,9 @@ const char *const escape_specials[] = { "fifo", "sock", "chr", NULL };
 
 static const char *const outsiders[] = { "", "secret", "sign", "inner", "inner/secret" };
 
-static struct escape *being_made; /* for populate(), which is told the share alone */
+/* For populate(), which is told the share alone. */
+static struct escape *being_made;
+static void (*more_baits)(const struct escape *e, const struct share *share);
 
 const char *escape_path(const struct escape *e, const char *name)
 {
@@ -173,6 +175,8 @@ static void populate(const struct share *share)
 	share_write_text(share, "file", "a file of the guest\n");
 	share_mkdir(share, "dir", 0777);
 	share_write_text(share, "dir/file", "another\n");
+	if (more_baits)
+		more_baits(being_made, share);
 }
 
 /* ---- Looking for it ---- */
@@ -228,6 +232,12 @@ void escape_check(struct escape *e)
 
 void escape_start(struct escape *e, const char *const *args)
 {
+	escape_start_with(e, args, NULL);
+}
+
+void escape_start_with(struct escape *e, const char *const *args,
+		       void (*more)(const struct escape *e, const struct share *share))
+{
 	struct fixture_config config = {
 		.populate = populate,
 		.args = args,
@@ -238,6 +248,7 @@ void escape_start(struct escape *e, const char *const *args)
 	choose_token(e);
 	make_outside(e);
 	being_made = e;
+	more_baits = more;
 	e->f = fixture_start(&config);
 	e->c = &e->f->client;
 	raw_init(&e->raw, e->f, 1);

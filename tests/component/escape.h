@@ -32,6 +32,9 @@ extern const char *const escape_links[];    /* NULL-terminated */
 extern const char *const escape_specials[]; /* likewise */
 
 void escape_start(struct escape *e, const char *const *args);
+/* @more puts further baits into the share and outside, before the daemon starts; may be NULL. */
+void escape_start_with(struct escape *e, const char *const *args,
+		       void (*more)(const struct escape *e, const struct share *share));
 /* Nothing has arrived, nothing was changed, opened or connected to, and the daemon serves. */
 void escape_check(struct escape *e);
 /* Whether any of it is in guest memory now. */
