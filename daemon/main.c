@@ -4,10 +4,12 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/options.h"
@@ -105,6 +107,19 @@ static int run(const struct options *options, struct vhost_listener *listener)
 	return serve(options, max_watches, &sandbox, &view, listener);
 }
 
+/* What the starter left open by mistake would lead out of the sandbox. `keep`: --fd, or -1. */
+static void close_inherited(int keep)
+{
+	unsigned int first = STDERR_FILENO + 1;
+
+	if (keep >= (int)first) {
+		if ((unsigned int)keep > first)
+			(void)close_range(first, (unsigned int)keep - 1, 0);
+		first = (unsigned int)keep + 1;
+	}
+	(void)close_range(first, UINT_MAX, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -122,6 +137,7 @@ int main(int argc, char **argv)
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
 		log_set_level(options.log_level);
+		close_inherited(options.fd);
 		status = run(&options, &listener);
 		break;
 	case OPTIONS_DONE:

@@ -154,7 +154,8 @@ struct handle_slot *htab_get(struct handle_table *table, uint64_t fh, enum handl
 	slot = &table->slots[index];
 	if (!slot_pin(&slot->word, (uint32_t)(fh >> 32)))
 		return NULL;
-	if (slot->kind == kind)
+	/* The guest was never told the number of an implicit handle: it has made it up. */
+	if (slot->kind == kind && !(slot->flags & HANDLE_IMPLICIT))
 		return slot;
 	htab_put(table, slot);
 	return NULL;

@@ -94,7 +94,7 @@ int htab_add(struct handle_table *table, const struct handle_new *new_handle, ui
 int htab_add_pinned(struct handle_table *table, const struct handle_new *new_handle,
 		    struct handle_slot **ret_slot);
 
-/* The pinned slot, or NULL when there is no such handle of this kind. */
+/* The pinned slot, or NULL when no such handle of this kind was ever told to the guest. */
 struct handle_slot *htab_get(struct handle_table *table, uint64_t fh, enum handle_kind kind);
 void htab_put(struct handle_table *table, struct handle_slot *slot);
 

@@ -55,8 +55,10 @@ static void stop(void)
 /* ---- Names ---- */
 
 struct name_case {
-	const char *name;
+	const char *what;
 	int error;
+	const char *name; /* NULL: so many letters */
+	int length;
 };
 
 /* Each call that takes a name, with a name that is none; one that takes two, with each. */
@@ -81,21 +83,38 @@ static void try_name(const char *name, int error)
 			error);
 }
 
-static void names_that_are_none(void)
+static void test_name(gconstpointer data)
 {
-	g_autofree char *n256 = g_strnfill(256, 'n');
-	g_autofree char *n4000 = g_strnfill(4000, 'n');
-	const struct name_case cases[] = {
-		{ "", -EINVAL },	  { ".", -EINVAL },    { "..", -EINVAL },
-		{ "/", -EINVAL },	  { "a/b", -EINVAL },  { "file/", -EINVAL },
-		{ "/etc", -EINVAL },	  { "../x", -EINVAL }, { n256, -ENAMETOOLONG },
-		{ n4000, -ENAMETOOLONG },
-	};
+	const struct name_case *name = data;
+	g_autofree char *text = name->name ? g_strdup(name->name)
+					   : g_strnfill((gsize)name->length, 'n');
 
 	start();
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-		try_name(cases[i].name, cases[i].error);
+	try_name(text, name->error);
 	stop();
+}
+
+static void add_names(void)
+{
+	static const struct name_case cases[] = {
+		{ "an empty name", -EINVAL, "" },
+		{ "a dot", -EINVAL, "." },
+		{ "two dots", -EINVAL, ".." },
+		{ "a slash", -EINVAL, "/" },
+		{ "a slash within", -EINVAL, "a/b" },
+		{ "a slash at the end", -EINVAL, "file/" },
+		{ "an absolute name", -EINVAL, "/etc" },
+		{ "a climbing name", -EINVAL, "../x" },
+		{ "256 bytes", -ENAMETOOLONG, .length = 256 },
+		{ "4000 bytes", -ENAMETOOLONG, .length = 4000 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *path = g_strdup_printf("/hostile-values/%s for a name",
+							cases[i].what);
+
+		g_test_add_data_func(path, &cases[i], test_name);
+	}
 }
 
 static void kinds_modes_and_flags_of_new_files(void)
@@ -423,7 +442,7 @@ static void ioctl_sizes_that_lie(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/hostile-values/names that are none", names_that_are_none);
+	add_names();
 	g_test_add_func("/hostile-values/kinds, modes and flags of new files",
 			kinds_modes_and_flags_of_new_files);
 	g_test_add_func("/hostile-values/opening what cannot be opened",

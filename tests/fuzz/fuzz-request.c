@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "fuse/passthrough/fs.h"
+#include "fuse/passthrough/xattr-map.h"
 #include "fuse/session.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/request-format.h"
@@ -30,6 +31,7 @@
 #define MAX_PIECES 4
 
 struct server {
+	struct xattr_map *map;
 	struct arena arena;
 	struct fs *fs;
 	struct fuse_session *session;
@@ -101,6 +103,16 @@ static int open_path(const char *path)
 	return fd;
 }
 
+/* The capability by another name is what the daemon itself has to drop. */
+static const struct xattr_map *make_map(struct server *s)
+{
+	char *why = NULL;
+
+	if (xmap_parse(":map:security.:user.guest.:", &s->map, &why))
+		test_die("no map: %s", why);
+	return s->map;
+}
+
 static void server_init(struct server *s, const char *root, uint8_t flags)
 {
 	const uint32_t n_inodes = 64, n_handles = 16;
@@ -110,6 +122,7 @@ static void server_init(struct server *s, const char *root, uint8_t flags)
 		[ARENA_KEYS] = fs_key_section_bytes(n_inodes),
 		[ARENA_HANDLES] = fs_handle_section_bytes(n_handles),
 	};
+	const bool xattr = flags & REQUEST_SESSION_XATTR;
 	const struct fs_options fs = {
 		.root_fd = open_path(root),
 		.proc_self_fd = open_path("/proc/self/fd"),
@@ -118,11 +131,19 @@ static void server_init(struct server *s, const char *root, uint8_t flags)
 		.max_inodes = n_inodes,
 		.max_handles = n_handles,
 		.max_fds = n_inodes / 2, /* some inodes must do without */
+		.exclusive = flags & REQUEST_SESSION_EXCLUSIVE,
+		.max_lock_owners = flags & REQUEST_SESSION_LOCKS ? 8 : 0,
+		.xattr_map = xattr ? make_map(s) : NULL,
 	};
 	const struct fuse_session_options session = {
 		.cache = fs.cache,
 		.readonly = fs.readonly,
 		.announce_submounts = true,
+		.posix_lock = flags & REQUEST_SESSION_LOCKS,
+		.flock = flags & REQUEST_SESSION_LOCKS,
+		.xattr = xattr,
+		.posix_acl = xattr ? FUSE_FEATURE_AUTO : FUSE_FEATURE_NEVER,
+		.security_label = xattr ? FUSE_FEATURE_AUTO : FUSE_FEATURE_NEVER,
 	};
 
 	if (arena_init(&s->arena, sizes) || fs_new(&fs, &s->arena, &s->fs) ||
@@ -137,6 +158,7 @@ static void server_deinit(struct server *s)
 	fuse_thread_free(s->thread);
 	fuse_session_free(s->session);
 	fs_free(s->fs);
+	xmap_free(s->map);
 	arena_deinit(&s->arena);
 }
 

@@ -14,6 +14,19 @@
 /* Always 0. Inputs are independent of each other. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/*
+ * Changes an input once, in a way that leaves its form: a whole request or message more or less,
+ * another field that means something. Returns the new size, at most @max. Targets whose form is
+ * worth it have one; all randomness comes from @seed.
+ */
+size_t fuzz_mutate(uint8_t *data, size_t size, size_t max, unsigned int seed);
+
+/* Numbers below @n, the same for the same seed. */
+uint32_t fuzz_random(uint64_t *state, uint32_t n);
+/* Room for @n bytes at @at, moved apart; 0 without room, or the new size. */
+size_t fuzz_open_gap(uint8_t *data, size_t size, size_t max, size_t at, size_t n);
+size_t fuzz_close_gap(uint8_t *data, size_t size, size_t at, size_t n);
+
 /* A reader of the input: every take succeeds, zeroes follow the end. */
 struct fuzz_input {
 	const uint8_t *data;

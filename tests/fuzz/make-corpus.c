@@ -7,21 +7,19 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <linux/fuse.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
+#include "tests/fuzz/make-corpus.h"
 #include "tests/fuzz/request-format.h"
-#include "tests/fuzz/vhost-peer.h"
 #include "tests/lib/bounded.h"
 #include "tests/lib/fuse-extra.h"
-#include "tests/lib/vhost-user-wire.h"
 
 static const char *top;
 
-static void save(const char *target, const char *name, GByteArray *bytes)
+void corpus_save(const char *target, const char *name, GByteArray *bytes)
 {
 	g_autofree char *folder = g_build_filename(top, target, NULL);
 	g_autofree char *path = g_build_filename(folder, name, NULL);
@@ -32,20 +30,20 @@ static void save(const char *target, const char *name, GByteArray *bytes)
 	g_byte_array_unref(bytes);
 }
 
-static void add(GByteArray *to, const void *bytes, size_t n)
+void corpus_add(GByteArray *to, const void *bytes, size_t n)
 {
 	g_byte_array_append(to, bytes, (guint)n);
 }
 
-static void add_u8(GByteArray *to, uint8_t value)
+void corpus_add_u8(GByteArray *to, uint8_t value)
 {
-	add(to, &value, 1);
+	corpus_add(to, &value, 1);
 }
 
-static void add_u16(GByteArray *to, uint16_t value)
+void corpus_add_u16(GByteArray *to, uint16_t value)
 {
-	add_u8(to, (uint8_t)value);
-	add_u8(to, (uint8_t)(value >> 8));
+	corpus_add_u8(to, (uint8_t)value);
+	corpus_add_u8(to, (uint8_t)(value >> 8));
 }
 
 /* ---- FUSE requests ---- */
@@ -64,7 +62,7 @@ static GByteArray *requests(uint8_t session_flags)
 {
 	GByteArray *to = g_byte_array_new();
 
-	add_u8(to, session_flags);
+	corpus_add_u8(to, session_flags);
 	return to;
 }
 
@@ -94,13 +92,13 @@ static void request(GByteArray *to, uint32_t opcode, uint64_t nodeid, const void
 
 	for (unsigned int i = 0; extra && extra[i].n_bytes; i++)
 		head.len += (uint32_t)extra[i].n_bytes;
-	add_u8(to, (uint8_t)((opcode % 4) << 1));
-	add_u16(to, (uint16_t)head.len);
-	add_u16(to, 4096);
-	add(to, &head, sizeof(head));
-	add(to, arg, n_arg);
+	corpus_add_u8(to, (uint8_t)((opcode % 4) << 1));
+	corpus_add_u16(to, (uint16_t)head.len);
+	corpus_add_u16(to, 4096);
+	corpus_add(to, &head, sizeof(head));
+	corpus_add(to, arg, n_arg);
 	for (unsigned int i = 0; extra && extra[i].n_bytes; i++)
-		add(to, extra[i].bytes, extra[i].n_bytes);
+		corpus_add(to, extra[i].bytes, extra[i].n_bytes);
 }
 
 #define REQUEST(to, opcode, nodeid, in, ...)           \
@@ -146,7 +144,7 @@ static void save_lookups(void)
 	REQUEST(to, FUSE_FORGET, node_of(0), &forget, NOTHING);
 	REQUEST(to, FUSE_BATCH_FORGET, 0, &batch, NOTHING);
 	REQUEST(to, FUSE_GETATTR, node_of(0), &getattr, NOTHING);
-	save("request", "lookups", to);
+	corpus_save("request", "lookups", to);
 }
 
 static void save_names(uint8_t session_flags, const char *name)
@@ -169,7 +167,7 @@ static void save_names(uint8_t session_flags, const char *name)
 	REQUEST_NAMES(to, FUSE_UNLINK, FUSE_ROOT_ID, TEXT("new-dir"));
 	REQUEST_NAMES(to, FUSE_RMDIR, FUSE_ROOT_ID, TEXT("dir"));
 	REQUEST_NAMES(to, FUSE_UNLINK, FUSE_ROOT_ID, TEXT("../canary-file"));
-	save("request", name, to);
+	corpus_save("request", name, to);
 }
 
 static void add_io(GByteArray *to, uint64_t node, uint64_t fh)
@@ -212,10 +210,52 @@ static void save_io(uint8_t session_flags, const char *name)
 	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
 	open_node(to, FUSE_OPEN, node_of(0), O_RDWR);
 	add_io(to, node_of(0), handle_of(1));
-	save("request", name, to);
+	corpus_save("request", name, to);
 }
 
 /* With a supplementary group behind the name. */
+/* With the context that a labelled directory comes with. */
+static void save_xattrs(void)
+{
+	GByteArray *to = requests(REQUEST_SESSION_XATTR);
+	const struct fuse_setxattr_in set = { .size = 6 };
+	const struct fuse_getxattr_in get = { .size = 64 };
+	const struct fuse_getxattr_in size = { .size = 0 };
+
+	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
+	REQUEST(to, FUSE_SETXATTR, node_of(0), &set, TEXT("user.a"), TEXT("value"));
+	REQUEST(to, FUSE_SETXATTR, node_of(0), &set, TEXT("security.capability"), TEXT("value"));
+	REQUEST(to, FUSE_GETXATTR, node_of(0), &get, TEXT("security.capability"));
+	REQUEST(to, FUSE_GETXATTR, node_of(0), &size, TEXT("user.a"));
+	REQUEST(to, FUSE_LISTXATTR, node_of(0), &get, NOTHING);
+	REQUEST_NAMES(to, FUSE_REMOVEXATTR, node_of(0), TEXT("user.a"));
+	REQUEST(to, FUSE_SETXATTR, FUSE_ROOT_ID, &set, TEXT("system.posix_acl_default"),
+		TEXT("\2\0\0\0"));
+	corpus_save("request", "xattrs", to);
+}
+
+static void save_locks(void)
+{
+	GByteArray *to = requests(REQUEST_SESSION_LOCKS);
+	struct fuse_lk_in lock = { .fh = handle_of(1), .owner = 1, .lk = { .end = 99, .type = 1 } };
+	struct fuse_ioctl_in flags = { .fh = handle_of(1), .cmd = 0x80086601, .out_size = 4 };
+	struct test_fuse_statx_in statx_in = { .sx_mask = 0xfff };
+
+	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
+	open_node(to, FUSE_OPEN, node_of(0), 2);
+	REQUEST(to, FUSE_SETLK, node_of(0), &lock, NOTHING);
+	lock.owner = 2;
+	REQUEST(to, FUSE_GETLK, node_of(0), &lock, NOTHING);
+	REQUEST(to, FUSE_SETLKW, node_of(0), &lock, NOTHING);
+	lock.lk_flags = FUSE_LK_FLOCK;
+	REQUEST(to, FUSE_SETLK, node_of(0), &lock, NOTHING);
+	lock.lk.type = 2;
+	REQUEST(to, FUSE_SETLKW, node_of(0), &lock, NOTHING);
+	REQUEST(to, FUSE_IOCTL, node_of(0), &flags, NOTHING);
+	REQUEST(to, TEST_FUSE_STATX, node_of(0), &statx_in, NOTHING);
+	corpus_save("request", "locks", to);
+}
+
 static void save_create(void)
 {
 	GByteArray *to = requests(0);
@@ -232,7 +272,7 @@ static void save_create(void)
 	head = (struct fuse_in_header *)(void *)(to->data + at);
 	((uint8_t *)head)[offsetof(struct fuse_in_header, total_extlen)] = sizeof(groups) / 8;
 	add_io(to, node_of(0), handle_of(0));
-	save("request", "create", to);
+	corpus_save("request", "create", to);
 }
 
 static void save_attributes(void)
@@ -254,7 +294,7 @@ static void save_attributes(void)
 	REQUEST(to, FUSE_SETATTR, node_of(0), &all, NOTHING);
 	REQUEST(to, FUSE_SETATTR, FUSE_ROOT_ID, &all, NOTHING);
 	REQUEST(to, FUSE_SYNCFS, FUSE_ROOT_ID, &sync, NOTHING);
-	save("request", "attributes", to);
+	corpus_save("request", "attributes", to);
 }
 
 static void save_listing(void)
@@ -271,7 +311,7 @@ static void save_listing(void)
 	REQUEST(to, FUSE_READDIRPLUS, FUSE_ROOT_ID, &small, NOTHING);
 	REQUEST(to, FUSE_FSYNCDIR, FUSE_ROOT_ID, &sync, NOTHING);
 	REQUEST(to, FUSE_RELEASEDIR, FUSE_ROOT_ID, &release, NOTHING);
-	save("request", "listing", to);
+	corpus_save("request", "listing", to);
 }
 
 static void save_session(void)
@@ -291,214 +331,7 @@ static void save_session(void)
 	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
 	request(to, FUSE_DESTROY, 0, NULL, 0, NULL);
 	REQUEST_NAMES(to, FUSE_LOOKUP, FUSE_ROOT_ID, TEXT("file"));
-	save("request", "session", to);
-}
-
-/* ---- vhost-user messages ---- */
-
-/* A piece of one whole message; kind -1: without a descriptor. */
-static void message(GByteArray *to, uint32_t number, uint32_t flags, const void *payload,
-		    size_t size, int kind)
-{
-	const struct fe_header head = { .request = number,
-					.flags = FE_FLAG_VERSION | flags,
-					.size = (uint32_t)size };
-
-	add_u16(to, (uint16_t)(sizeof(head) + size));
-	add_u8(to, kind >= 0);
-	if (kind >= 0)
-		add_u8(to, (uint8_t)kind);
-	add(to, &head, sizeof(head));
-	add(to, payload, size);
-}
-
-static void message_u64(GByteArray *to, uint32_t number, uint64_t value, int kind)
-{
-	message(to, number, 0, &value, sizeof(value), kind);
-}
-
-static void message_vring(GByteArray *to, uint32_t number, uint32_t index, uint32_t num)
-{
-	const struct fe_vring_state state = { index, num };
-
-	message(to, number, FE_FLAG_NEED_REPLY, &state, sizeof(state), -1);
-}
-
-static void add_memory(GByteArray *to)
-{
-	const struct fe_mem_table table = {
-		.n_regions = 1,
-		.regions[0] = { .gpa = PEER_GPA, .size = PEER_BYTES, .uva = PEER_UVA },
-	};
-
-	message(to, FE_SET_MEM_TABLE, FE_FLAG_NEED_REPLY, &table, 8 + sizeof(table.regions[0]), 5);
-}
-
-static void add_queue(GByteArray *to, uint32_t index)
-{
-	const struct fe_vring_addr addr = {
-		.index = index,
-		.desc = PEER_UVA + PEER_DESC_AT,
-		.avail = PEER_UVA + PEER_AVAIL_AT,
-		.used = PEER_UVA + PEER_USED_AT,
-	};
-
-	message_vring(to, FE_SET_VRING_NUM, index, PEER_RING);
-	message_vring(to, FE_SET_VRING_BASE, index, 0);
-	message(to, FE_SET_VRING_ADDR, 0, &addr, sizeof(addr), -1);
-	message_u64(to, FE_SET_VRING_CALL, index, 1);
-	message_u64(to, FE_SET_VRING_ERR, index, 0);
-	message_u64(to, FE_SET_VRING_KICK, index, 0);
-	message_vring(to, FE_SET_VRING_ENABLE, index, 1);
-}
-
-static void add_opening(GByteArray *to, uint64_t protocol)
-{
-	message(to, FE_GET_FEATURES, 0, NULL, 0, -1);
-	message(to, FE_GET_PROTOCOL_FEATURES, 0, NULL, 0, -1);
-	message_u64(to, FE_SET_PROTOCOL_FEATURES, protocol, -1);
-	message(to, FE_GET_QUEUE_NUM, 0, NULL, 0, -1);
-	message(to, FE_SET_OWNER, 0, NULL, 0, -1);
-	message_u64(to, FE_SET_FEATURES,
-		    FE_F_VERSION_1 | FE_F_PROTOCOL_FEATURES | FE_F_EVENT_IDX | FE_F_INDIRECT_DESC,
-		    -1);
-}
-
-static void save_bring_up(void)
-{
-	GByteArray *to = g_byte_array_new();
-
-	add_u8(to, 0);
-	add_opening(to, FE_P_MQ | FE_P_REPLY_ACK | FE_P_RESET_DEVICE | FE_P_STATUS);
-	add_memory(to);
-	add_queue(to, 0);
-	add_queue(to, 1);
-	message_vring(to, FE_SET_VRING_ENABLE, 1, 0);
-	message_vring(to, FE_GET_VRING_BASE, 0, 0);
-	message_u64(to, FE_SET_STATUS, 0, -1);
-	message(to, FE_GET_STATUS, 0, NULL, 0, -1);
-	message(to, FE_RESET_DEVICE, 0, NULL, 0, -1);
-	save("message", "bring-up", to);
-}
-
-static void save_slots(void)
-{
-	GByteArray *to = g_byte_array_new();
-	const struct fe_mem_single slot = {
-		.region = { .gpa = PEER_GPA, .size = PEER_BYTES, .uva = PEER_UVA }
-	};
-	const struct fe_config_space config = { .size = 44 };
-
-	add_u8(to, 1);
-	add_opening(to, FE_P_REPLY_ACK | FE_P_CONFIGURE_MEM_SLOTS | FE_P_CONFIG | FE_P_BACKEND_REQ |
-				FE_P_INBAND_NOTIFICATIONS | FE_P_INFLIGHT_SHMFD |
-				FE_P_DEVICE_STATE);
-	message(to, FE_GET_MAX_MEM_SLOTS, 0, NULL, 0, -1);
-	message(to, FE_SET_BACKEND_REQ_FD, 0, NULL, 0, 2);
-	message(to, FE_ADD_MEM_REG, FE_FLAG_NEED_REPLY, &slot, sizeof(slot), 5);
-	message(to, FE_GET_CONFIG, 0, &config, 12 + 44, -1);
-	add_queue(to, 0);
-	message_vring(to, FE_VRING_KICK, 0, 0);
-	message(to, FE_REM_MEM_REG, FE_FLAG_NEED_REPLY, &slot, sizeof(slot), -1);
-	save("message", "slots", to);
-}
-
-static void save_every_number(void)
-{
-	GByteArray *to = g_byte_array_new();
-	const uint64_t words[4] = { 1, 2, 3, 4 };
-
-	add_u8(to, 1);
-	add_opening(to, UINT64_MAX);
-	for (uint32_t number = 0; number <= FE_REQUEST_MAX; number++)
-		message(to, number, FE_FLAG_NEED_REPLY, words, (number % 5) * 8,
-			number % 2 ? (int)(number % 6) : -1);
-	save("message", "every-number", to);
-}
-
-/* A message in three pieces, and one that never ends. */
-static void save_cut(void)
-{
-	GByteArray *to = g_byte_array_new();
-	const struct fe_header head = { FE_SET_FEATURES, FE_FLAG_VERSION, 8 };
-	const uint8_t *bytes = (const void *)&head;
-
-	add_u8(to, 0);
-	add_u16(to, 5);
-	add_u8(to, 0);
-	add(to, bytes, 5);
-	add_u16(to, sizeof(head) - 5);
-	add_u8(to, 2);
-	add_u16(to, 0x0502);
-	add(to, bytes + 5, sizeof(head) - 5);
-	add_u16(to, 3);
-	add_u8(to, 0);
-	add(to, "\0\0\0", 3);
-	save("message", "cut", to);
-}
-
-/* ---- Rings ---- */
-
-struct ring_image {
-	struct vring_desc desc[PEER_RING];
-	uint16_t flags, idx, ring[PEER_RING], used_event;
-	struct vring_desc indirect[8];
-};
-
-static void save_ring(const char *name, uint8_t flags, const struct ring_image *image)
-{
-	GByteArray *to = g_byte_array_new();
-
-	add_u8(to, flags);
-	add(to, image->desc, sizeof(image->desc));
-	add(to, &image->flags, 6 + sizeof(image->ring));
-	add(to, image->indirect, sizeof(image->indirect));
-	save("chain", name, to);
-}
-
-static void save_chains(void)
-{
-	const uint64_t data = PEER_GPA + 0x1000, table = PEER_GPA + PEER_DATA_AT;
-	const struct ring_image direct = {
-		.desc = { { data, 40, VRING_DESC_F_NEXT, 1 },
-			  { data + 40, 16, VRING_DESC_F_NEXT, 2 },
-			  { data + 4096, 16, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 3 },
-			  { data + 8192, 4096, VRING_DESC_F_WRITE, 0 },
-			  { data, 48, 0, 0 } },
-		.idx = 2,
-		.ring = { 0, 4 },
-	};
-	const struct ring_image indirect = {
-		.desc = { { table, 48, VRING_DESC_F_INDIRECT, 0 } },
-		.idx = 1,
-		.indirect = { { data, 56, VRING_DESC_F_NEXT, 1 },
-			      { data + 256, 16, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2 },
-			      { data + 512, 104, VRING_DESC_F_WRITE, 0 } },
-	};
-	const struct ring_image loops = {
-		.desc = { { data, 1, VRING_DESC_F_NEXT, 1 },
-			  { data, 1, VRING_DESC_F_NEXT, 0 },
-			  { table, 128, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 0 },
-			  { table, 16, VRING_DESC_F_INDIRECT, 0 } },
-		.idx = 3,
-		.ring = { 0, 2, 3 },
-		.indirect = { { table, 128, VRING_DESC_F_INDIRECT, 0 } },
-	};
-	const struct ring_image edges = {
-		.desc = { { PEER_GPA + PEER_BYTES - 8, 16, 0, 0 },
-			  { 0, 16, VRING_DESC_F_WRITE, 0 },
-			  { UINT64_MAX - 4, 16, 0, 0 },
-			  { data, UINT32_MAX, VRING_DESC_F_WRITE, 0 },
-			  { data, 8, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 5 },
-			  { data, 8, 0, 0 } },
-		.idx = 6,
-		.ring = { 0, 1, 2, 3, 4, 999 },
-	};
-
-	save_ring("direct", 1, &direct);
-	save_ring("indirect", 3, &indirect);
-	save_ring("loops", 2, &loops);
-	save_ring("edges", 0, &edges);
+	corpus_save("request", "session", to);
 }
 
 int main(int argc, char **argv)
@@ -512,14 +345,13 @@ int main(int argc, char **argv)
 	save_names(REQUEST_SESSION_NO_GROUPS, "names-no-groups");
 	save_io(0, "io");
 	save_io(REQUEST_SESSION_READONLY | 2 << 4, "io-readonly");
+	save_io(REQUEST_SESSION_EXCLUSIVE, "io-exclusive");
+	save_xattrs();
+	save_locks();
 	save_create();
 	save_attributes();
 	save_listing();
 	save_session();
-	save_bring_up();
-	save_slots();
-	save_every_number();
-	save_cut();
-	save_chains();
+	corpus_save_vhost();
 	return 0;
 }

@@ -156,6 +156,9 @@ static void insert_bytes(guint at, const uint8_t *bytes, guint n)
 	input_bytes += n;
 }
 
+/* Not every target has one. */
+__attribute__((weak)) size_t fuzz_mutate(uint8_t *data, size_t size, size_t max, unsigned int seed);
+
 static void change_once(GRand *rand, GArray *corpus)
 {
 	const struct corpus_file *other = &g_array_index(
@@ -165,6 +168,10 @@ static void change_once(GRand *rand, GArray *corpus)
 
 	if (!input_bytes) {
 		insert_bytes(0, other->bytes, (guint)other->n_bytes);
+		return;
+	}
+	if (fuzz_mutate && g_rand_boolean(rand)) {
+		input_bytes = fuzz_mutate(input, input_bytes, INPUT_MAX, g_rand_int(rand));
 		return;
 	}
 	switch (g_rand_int_range(rand, 0, 8)) {

@@ -15,7 +15,10 @@ enum request_session_flags {
 	REQUEST_SESSION_NO_INIT = 1,
 	REQUEST_SESSION_READONLY = 2,
 	REQUEST_SESSION_NO_GROUPS = 4,
+	REQUEST_SESSION_LOCKS = 8,
 	REQUEST_SESSION_CACHE = 3 << 4, /* enum fs_cache */
+	REQUEST_SESSION_XATTR = 64,	/* under other names, with ACLs and labels */
+	REQUEST_SESSION_EXCLUSIVE = 128,
 };
 
 enum request_flags {

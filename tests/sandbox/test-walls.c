@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "tests/sandbox/harness.h"
 
@@ -54,6 +55,29 @@ static void test_readonly_keeps_fewer(void)
 
 		check_capabilities(AS_ROOT, args, READING);
 	}
+}
+
+/* Without a read-only mount, and below the table of operations: the third wall alone. */
+static void check_writing(const char *args, const char *answer)
+{
+	g_autofree char *hello = NULL;
+	struct probe probe;
+
+	probe_start_sealed(&probe, AS_ROOT, args);
+	hello = g_build_filename(probe.share, "hello", NULL);
+	g_assert_cmpint(chown(probe.share, USER_ID, USER_ID), ==, 0);
+	g_assert_cmpint(chown(hello, USER_ID, USER_ID), ==, 0);
+	probe_expect(&probe, "reopen hello", "from the host");
+	probe_expect(&probe, "write hello", answer);
+	probe_expect(&probe, "create new", answer);
+	probe_end(&probe);
+}
+
+static void test_what_readonly_keeps_cannot_write(void)
+{
+	check_writing("mode=none", "ok");
+	check_writing("mode=none readonly", "EACCES");
+	check_writing("mode=chroot readonly", "EACCES");
 }
 
 static void test_missing_capabilities_are_no_error(void)
@@ -259,6 +283,8 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/walls/only serving capabilities are kept", test_capabilities_are_few);
 	g_test_add_func("/walls/a read-only share keeps fewer", test_readonly_keeps_fewer);
+	g_test_add_func("/walls/what a read-only share keeps cannot write",
+			test_what_readonly_keeps_cannot_write);
 	g_test_add_func("/walls/capabilities a container lacks are no error",
 			test_missing_capabilities_are_no_error);
 	g_test_add_func("/walls/privileges are gone for good", test_privileges_are_gone_for_good);

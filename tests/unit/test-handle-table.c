@@ -280,6 +280,9 @@ static void an_implicit_handle_is_found_by_its_node_and_closed_when_idle(void)
 	g_assert_null(htab_get_implicit(&unit.table, index, 8));
 	g_assert_null(htab_get_implicit(&unit.table, 0, 7)); /* not implicit */
 	g_assert_null(htab_get_implicit(&unit.table, UINT32_MAX, 9));
+	/* By a number that was made up. */
+	g_assert_null(htab_get(&unit.table, index + 1, HANDLE_FILE));
+	g_assert_null(htab_get(&unit.table, index + 1, HANDLE_DIR));
 	g_assert_true(htab_get_implicit(&unit.table, index, 9) == slot);
 	htab_put(&unit.table, slot);
 	left = htab_clock_rounds(&unit.table);
