@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "daemon/activation.h"
@@ -19,7 +20,8 @@
 #include "sandbox/sandbox.h"
 #include "vhost/listener.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE	  2
+#define PREDECESSOR_TRIES 50
 
 static int find_group(const char *name, gid_t *ret)
 {
@@ -60,9 +62,28 @@ struct endpoint {
 	struct pid_file pid_file;
 };
 
+/*
+ * A supervisor starts the next daemon as soon as the launcher of one that was killed is gone; the
+ * serving process follows a moment later.
+ */
+static bool predecessor_may_go(int r, unsigned int *tries)
+{
+	const struct timespec moment = { .tv_nsec = 10000000 };
+
+	if ((r != -EBUSY && r != -EADDRINUSE) || ++*tries > PREDECESSOR_TRIES)
+		return false;
+	(void)nanosleep(&moment, NULL); /* a signal only shortens it */
+	return true;
+}
+
 static int create_pid_file(const char *socket_path, struct pid_file *file)
 {
-	int r = pid_file_create(file, socket_path);
+	unsigned int tries = 0;
+	int r;
+
+	do
+		r = pid_file_create(file, socket_path);
+	while (predecessor_may_go(r, &tries));
 
 	if (r == -EBUSY)
 		log_error("Another virtiofsd serves on '%s': end that one or give another path",
@@ -76,6 +97,7 @@ static int create_pid_file(const char *socket_path, struct pid_file *file)
 
 static int open_endpoint(const struct options *options, struct endpoint *endpoint)
 {
+	unsigned int tries = 0;
 	gid_t group;
 	int r;
 
@@ -91,7 +113,9 @@ static int open_endpoint(const struct options *options, struct endpoint *endpoin
 		r = create_pid_file(options->socket_path, &endpoint->pid_file);
 	if (r < 0)
 		return r;
-	r = vhost_listener_bind(&endpoint->listener, options->socket_path, group);
+	do
+		r = vhost_listener_bind(&endpoint->listener, options->socket_path, group);
+	while (predecessor_may_go(r, &tries));
 	if (r < 0)
 		log_error("Cannot listen on '%s': %s; %s", options->socket_path, log_strerror(r),
 			  bind_remedy(r));
