@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,8 @@ static void become(uid_t user)
 
 /* Nothing here may allocate: the test program may have threads. */
 static _Noreturn void become_daemon(const struct launch *launch, const struct launch_config *config,
-				    char **argv, char **env, const char *dev, int exe, int log)
+				    char **argv, char **env, const char *dev, int exe, int log,
+				    scmp_filter_ctx filter)
 {
 	if (config->own_session)
 		setsid();
@@ -129,8 +131,46 @@ static _Noreturn void become_daemon(const struct launch *launch, const struct la
 	if (config->user)
 		become(config->user);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (filter && seccomp_load(filter) < 0)
+		_exit(126);
 	fexecve(SPARE_FD, argv, env);
 	_exit(127);
+}
+
+static const struct {
+	const char *name;
+	uint32_t action;
+} errors[] = {
+	{ "EPERM", SCMP_ACT_ERRNO(EPERM) },   { "EINVAL", SCMP_ACT_ERRNO(EINVAL) },
+	{ "ENOSPC", SCMP_ACT_ERRNO(ENOSPC) }, { "EAGAIN", SCMP_ACT_ERRNO(EAGAIN) },
+	{ "EMFILE", SCMP_ACT_ERRNO(EMFILE) }, { "ENOSYS", SCMP_ACT_ERRNO(ENOSYS) },
+	{ "KILL", SCMP_ACT_KILL_PROCESS },
+};
+
+static int add_refusal(scmp_filter_ctx filter, const char *text)
+{
+	g_auto(GStrv) words = g_strsplit_set(text, "#:", 3);
+	const char *error = words[g_strv_length(words) - 1];
+	bool with_arg = strchr(text, '#') != NULL;
+	struct scmp_arg_cmp arg = SCMP_A0(SCMP_CMP_EQ, with_arg ? strtoull(words[1], NULL, 0) : 0);
+	int call = seccomp_syscall_resolve_name(words[0]);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+		if (strcmp(errors[i].name, error) == 0)
+			return seccomp_rule_add_array(filter, errors[i].action, call, with_arg,
+						      with_arg ? &arg : NULL);
+	return -EINVAL;
+}
+
+/* A filter of its own; made before the fork, loaded behind it. */
+static scmp_filter_ctx refusals(const char *const *without)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	for (; *without; without++)
+		if (!filter || add_refusal(filter, *without) < 0)
+			test_die("cannot refuse %s", *without);
+	return filter;
 }
 
 static char **environment(const struct launch_config *config)
@@ -155,18 +195,23 @@ struct launch *launch_start(const struct launch_config *config)
 	g_autofree char *dev = NULL;
 	g_auto(GStrv) argv = NULL;
 	g_auto(GStrv) env = environment(config);
+	scmp_filter_ctx filter = config->without ? refusals(config->without) : NULL;
 	int log;
 
 	if (exe < 0)
 		test_die("VIRTIOFSD must name the daemon under test");
 	make_places(launch, config);
+	if (config->prepare)
+		config->prepare(launch->socket, config->arg);
 	if (config->system_log)
 		dev = g_build_filename(launch->dir, "dev", NULL);
 	argv = fill_in_all(launch, config->args, "virtiofsd");
 	log = open(launch->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	launch->pid = fork();
 	if (launch->pid == 0)
-		become_daemon(launch, config, argv, env, dev, exe, log);
+		become_daemon(launch, config, argv, env, dev, exe, log, filter);
+	if (filter)
+		seccomp_release(filter);
 	launch->pidfd = launch->pid < 0 ? -1 : pidfd_open(launch->pid, 0);
 	if (log < 0 || launch->pidfd < 0)
 		test_die("cannot start %s: %s", program, strerror(errno));
@@ -214,6 +259,38 @@ void launch_wait_output(struct launch *launch, const char *text)
 		if (strstr(output, text))
 			return;
 		wait_for_news(launch, text, deadline);
+	}
+}
+
+/* Everything but the directives stands for itself. */
+static GRegex *sentence_regex(const char *format)
+{
+	g_autoptr(GRegex) directive = g_regex_new("%[#0-9]*(?:ll|l)?[a-z]", 0, 0, NULL);
+	g_auto(GStrv) parts = g_regex_split(directive, format, 0);
+	g_autoptr(GString) pattern = g_string_new("(\\] |^virtiofsd: )");
+
+	for (char **part = parts; *part; part++) {
+		g_autofree char *literal = g_regex_escape_string(*part, -1);
+
+		g_string_append_printf(pattern, "%s%s", part == parts ? "" : ".*", literal);
+	}
+	g_string_append(pattern, "$");
+	return g_regex_new(pattern->str, G_REGEX_MULTILINE | G_REGEX_RAW, 0, NULL);
+}
+
+void launch_wait_sentence(struct launch *launch, const char *format)
+{
+	g_autoptr(GRegex) regex = sentence_regex(format);
+	int64_t deadline = deadline_default();
+
+	for (;;) {
+		g_autofree char *output = launch_output(launch);
+
+		if (g_regex_match(regex, output, 0, NULL))
+			return;
+		if (!launch->pid)
+			test_die("it did not say \"%s\", but: %s", format, output);
+		wait_for_news(launch, format, deadline);
 	}
 }
 

@@ -23,6 +23,10 @@ struct launch_config {
 	bool own_session;
 	uid_t user;	 /* 0: root; also the group, owner of share and socket's folder */
 	bool system_log; /* there is a /dev/log */
+	/* System calls that fail: "CALL:ERROR" or "CALL#FIRSTARG:ERROR"; KILL for an error ends it. */
+	const char *const *without;
+	void (*prepare)(const char *socket, void *arg); /* before the start */
+	void *arg;
 };
 
 struct launch {
@@ -48,6 +52,8 @@ void launch_free(struct launch *launch);
 char *launch_output(const struct launch *launch);
 /* Waits until it wrote that; dies at the time limit, or when it ended before. */
 void launch_wait_output(struct launch *launch, const char *text);
+/* The same for a line in which that format's directives stand for anything. */
+void launch_wait_sentence(struct launch *launch, const char *format);
 /* Waits until there is the socket file; the same. */
 void launch_wait_socket(struct launch *launch);
 /* Its exit status; dies when it does not end, or by a signal other than `signal`: then -signal. */
