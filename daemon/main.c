@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/activation.h"
 #include "daemon/background.h"
 #include "daemon/options.h"
 #include "daemon/pid-file.h"
 #include "daemon/serve.h"
+#include "daemon/subdirectory.h"
 #include "sandbox/sandbox.h"
 #include "vhost/listener.h"
 
@@ -178,12 +180,13 @@ static int reach_out(const struct options *options)
 	return 0;
 }
 
-static int run(const struct options *options, struct endpoint *endpoint)
+static int run(const struct options *options, struct endpoint *endpoint,
+	       const struct subdirectory *share)
 {
 	struct sandbox_options sandbox = {
 		.mode = options->sandbox,
 		.seccomp = options->seccomp,
-		.shared_dir = options->shared_dir,
+		.shared_dir = share->path,
 		.readonly = options->readonly,
 		.rlimit_nofile = rlimit_nofile(options),
 		.file_handles = options->inode_file_handles != HANDLES_NEVER,
@@ -196,10 +199,20 @@ static int run(const struct options *options, struct endpoint *endpoint)
 	const uint32_t max_watches = serve_max_watches();
 	struct sandbox_view view;
 
-	if (reach_out(options) < 0 || open_endpoint(options, endpoint) < 0 ||
-	    sandbox_enter(&sandbox, &view) < 0)
+	if (open_endpoint(options, endpoint) < 0 || sandbox_enter(&sandbox, &view) < 0 ||
+	    !subdirectory_is(share, view.root_fd))
 		return EXIT_FAILURE;
 	return serve(options, max_watches, &sandbox, &view, &endpoint->listener);
+}
+
+static int start(const struct options *options, struct endpoint *endpoint)
+{
+	struct subdirectory share CLEANUP(subdirectory_deinit) = { .path = NULL };
+
+	log_set_level(options->log_level);
+	if (reach_out(options) < 0 || subdirectory_open(&share, options) < 0)
+		return EXIT_FAILURE;
+	return run(options, endpoint, &share);
 }
 
 int main(int argc, char **argv)
@@ -218,8 +231,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
-		log_set_level(options.log_level);
-		status = run(&options, &endpoint);
+		status = start(&options, &endpoint);
 		break;
 	case OPTIONS_DONE:
 		status = EXIT_SUCCESS;

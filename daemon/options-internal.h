@@ -71,6 +71,8 @@ char *option_set_row(struct options *options, const struct option_row *row, cons
 /* ---- options-values.c: the setters ---- */
 
 char *option_set_shared_dir(struct options *options, const char *value);
+char *option_set_subdirectory(struct options *options, const char *value);
+char *option_set_subdirectory_owner(struct options *options, const char *value);
 char *option_set_socket_path(struct options *options, const char *value);
 char *option_set_socket_group(struct options *options, const char *value);
 char *option_set_fd(struct options *options, const char *value);

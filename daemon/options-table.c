@@ -61,6 +61,10 @@ const struct option_word feature_words[] = {
 const struct option_row option_rows[] = {
 	{ "shared-dir", 0, "DIR", "directory to share with the guest", option_set_shared_dir,
 	  .kind = OPTION_PATH, .theme = "Share and socket" },
+	{ "subdirectory", 0, "NAME", "serve this directory in it only, and make it if missing",
+	  option_set_subdirectory },
+	{ "subdirectory-owner", 0, "UID:GID[:MODE]", "of one that is made (the daemon's, 0700)",
+	  option_set_subdirectory_owner },
 	{ "socket-path", 0, "PATH", "vhost-user socket to create and listen on",
 	  option_set_socket_path, .kind = OPTION_PATH },
 	{ "socket", 0, "PATH", "old name of --socket-path", option_set_socket_path,

@@ -69,6 +69,48 @@ char *option_set_shared_dir(struct options *o, const char *value)
 	return NULL;
 }
 
+char *option_set_subdirectory(struct options *o, const char *value)
+{
+	if (!*value || strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+		return g_strdup("--subdirectory takes one name, without '/' and not '.' or '..'");
+	set_string(&o->subdirectory, value);
+	return NULL;
+}
+
+/* "0750"; set-id bits and the sticky bit are the guest's to set. */
+static bool parse_mode(const char *text, mode_t *ret)
+{
+	mode_t mode = 0;
+
+	if (!*text || strlen(text) > 4)
+		return false;
+	for (; *text >= '0' && *text <= '7'; text++)
+		mode = mode * 8 + (mode_t)(*text - '0');
+	*ret = mode;
+	return !*text && mode <= 0777;
+}
+
+char *option_set_subdirectory_owner(struct options *o, const char *value)
+{
+	g_auto(GStrv) words = g_strsplit(value, ":", -1);
+	guint n = g_strv_length(words);
+	mode_t mode = 0700;
+	uint64_t uid, gid;
+
+	/* The largest number means "none" to the kernel. */
+	if (n < 2 || n > 3 || parse_u64(words[0], UINT32_MAX - 1, &uid) < 0 ||
+	    parse_u64(words[1], UINT32_MAX - 1, &gid) < 0 ||
+	    (n == 3 && !parse_mode(words[2], &mode)))
+		return g_strdup_printf("--subdirectory-owner takes UID:GID or UID:GID:MODE, such "
+				       "as 1000:1000:0755, not '%s'",
+				       value);
+	o->subdirectory_uid = (uid_t)uid;
+	o->subdirectory_gid = (gid_t)gid;
+	o->subdirectory_mode = mode;
+	o->subdirectory_owner_given = true;
+	return NULL;
+}
+
 char *option_set_socket_path(struct options *o, const char *value)
 {
 	if (!*value)

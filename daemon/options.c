@@ -18,6 +18,9 @@
 
 static const struct options defaults = {
 	.fd = -1,
+	.subdirectory_uid = (uid_t)-1,
+	.subdirectory_gid = (gid_t)-1,
+	.subdirectory_mode = 0700,
 	.cache = FS_CACHE_AUTO,
 	.sandbox = SANDBOX_NAMESPACE,
 	.seccomp = SANDBOX_SECCOMP_KILL,
@@ -161,6 +164,8 @@ static const char *check_whole(const struct options *o)
 {
 	if (!o->shared_dir)
 		return "no directory to share: add --shared-dir DIR";
+	if (o->subdirectory_owner_given && !o->subdirectory)
+		return "--subdirectory-owner is for a --subdirectory: add one";
 	if (o->fd == ACTIVATION_TOO_MANY)
 		return "the service manager passes several sockets: pass one for each daemon";
 	if (o->fd < 0 && !o->socket_path)
@@ -210,6 +215,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 void options_deinit(struct options *options)
 {
 	g_clear_pointer(&options->shared_dir, g_free);
+	g_clear_pointer(&options->subdirectory, g_free);
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->socket_group, g_free);
 	g_clear_pointer(&options->tag, g_free);

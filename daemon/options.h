@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "fuse/passthrough/fs.h"
@@ -33,6 +34,11 @@ enum options_handles {
 /* Constant after options_parse(). Strings are owned by this structure. */
 struct options {
 	char *shared_dir;
+	char *subdirectory;	/* NULL: the shared directory itself */
+	uid_t subdirectory_uid; /* of one that is made; -1: the daemon's */
+	gid_t subdirectory_gid;
+	mode_t subdirectory_mode;
+	bool subdirectory_owner_given;
 	char *socket_path;
 	char *socket_group;
 	char *tag; /* NULL: the front-end keeps the configuration space */
