@@ -83,6 +83,7 @@ static void expect_sentence(struct daemon_process *daemon)
 	g_autofree char *text = NULL;
 
 	expect_status(daemon, 2);
+	daemon_wait_stderr(daemon, "\n"); /* read by a thread */
 	text = daemon_stderr(daemon);
 	g_assert_true(g_str_has_prefix(text, "virtiofsd: "));
 	g_assert_nonnull(strstr(text, " is not supported: "));
