@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines to stderr: one write(2) per line, no heap, errno kept, safe under the seccomp filter.
+ * Log lines to stderr or the system log: one system call per line, no heap, errno kept, safe under the seccomp filter.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -19,6 +19,12 @@ enum log_level {
 
 /* Before any thread is started. */
 void log_set_level(enum log_level level);
+
+/*
+ * From now on lines go to the system log; those that it does not take at once, to stderr. Before a
+ * sandbox hides /dev/log. -errno: all stay on stderr.
+ */
+int log_open_syslog(void);
 
 extern enum log_level log_level_now;
 

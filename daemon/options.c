@@ -1,479 +1,151 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: one table that parses, explains and sets struct options.
+ * The command line: from words to struct options, by the table.
+ *
+ * Not by a library: paths are bytes, whatever the locale, and each thing that can be wrong has one
+ * sentence of ours.
  */
 #include "daemon/options.h"
 
 #include <glib.h>
-#include <inttypes.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/parse.h"
-#include "base/util.h"
+#include "daemon/activation.h"
+#include "daemon/options-internal.h"
 
-/* A setter returns NULL, or an allocated sentence that says what is wrong with the value. */
-typedef char *(*option_setter)(struct options *options, const char *value);
-
-struct option_row {
-	const char *name;	 /* long, without dashes */
-	char letter;		 /* or 0 */
-	const char *placeholder; /* NULL: a flag without value */
-	const char *help;
-	option_setter set;
-	bool value_optional; /* the setter gets NULL where there is none */
-	/* Without a setter: which bool of struct options becomes what. */
-	size_t field;
-	bool becomes;
+static const struct options defaults = {
+	.fd = -1,
+	.subdirectory_uid = (uid_t)-1,
+	.subdirectory_gid = (gid_t)-1,
+	.subdirectory_mode = 0700,
+	.cache = FS_CACHE_AUTO,
+	.sandbox = SANDBOX_NAMESPACE,
+	.seccomp = SANDBOX_SECCOMP_KILL,
+	.log_level = LOG_LEVEL_INFO,
+	.announce_submounts = true,
+	.allow_mmap = true,
+	.inode_file_handles = HANDLES_PREFER,
+	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
+	.poll_us = OPTIONS_POLL_DEFAULT_US,
 };
-
-#define SETS(member)   .field = offsetof(struct options, member), .becomes = true
-#define CLEARS(member) .field = offsetof(struct options, member), .becomes = false
-
-/* ---- Values ---- */
-
-struct choice {
-	const char *word;
-	int value;
-};
-
-static char *choose(const struct choice *choices, const char *option, const char *word, int *ret)
-{
-	g_autoptr(GString) known = g_string_new(NULL);
-
-	for (const struct choice *c = choices; c->word; c++) {
-		if (g_ascii_strcasecmp(c->word, word) == 0) {
-			*ret = c->value;
-			return NULL;
-		}
-		g_string_append_printf(known, "%s%s", known->len ? ", " : "", c->word);
-	}
-	return g_strdup_printf("--%s does not know '%s'; use one of: %s", option, word, known->str);
-}
-
-static char *number(const char *option, const char *text, uint64_t max, uint64_t *ret)
-{
-	if (parse_u64(text, max, ret) == 0)
-		return NULL;
-	return g_strdup_printf("--%s takes a whole number from 0 to %" PRIu64 ", not '%s'", option,
-			       max, text);
-}
-
-static void set_string(char **field, const char *value)
-{
-	g_free(*field);
-	*field = g_strdup(value);
-}
-
-/* ---- Setters ---- */
-
-static char *set_shared_dir(struct options *o, const char *value)
-{
-	if (!*value)
-		return g_strdup("--shared-dir is empty; name the directory to share");
-	set_string(&o->shared_dir, value);
-	return NULL;
-}
-
-static char *set_socket_path(struct options *o, const char *value)
-{
-	if (!*value)
-		return g_strdup("--socket-path is empty; name the socket to create");
-	set_string(&o->socket_path, value);
-	return NULL;
-}
-
-static char *set_socket_group(struct options *o, const char *value)
-{
-	set_string(&o->socket_group, value);
-	return NULL;
-}
-
-static char *set_fd(struct options *o, const char *value)
-{
-	uint64_t fd;
-	char *why = number("fd", value, INT_MAX, &fd);
-
-	if (!why)
-		o->fd = (int)fd;
-	return why;
-}
-
-static char *set_tag(struct options *o, const char *value)
-{
-	if (!*value || strlen(value) > OPTIONS_TAG_MAX || !g_utf8_validate(value, -1, NULL))
-		return g_strdup_printf("--tag takes 1 to %u bytes of UTF-8 text", OPTIONS_TAG_MAX);
-	set_string(&o->tag, value);
-	return NULL;
-}
-
-static char *set_cache(struct options *o, const char *value)
-{
-	static const struct choice choices[] = {
-		{ "auto", FS_CACHE_AUTO },
-		{ "always", FS_CACHE_ALWAYS },
-		{ "never", FS_CACHE_NEVER },
-		{ "metadata", FS_CACHE_METADATA },
-		{ NULL, 0 },
-	};
-	int mode;
-	char *why = choose(choices, "cache", value, &mode);
-
-	if (!why) {
-		o->cache = (enum fs_cache)mode;
-		o->cache_given = true;
-	}
-	return why;
-}
-
-static char *set_sandbox(struct options *o, const char *value)
-{
-	static const struct choice choices[] = {
-		{ "namespace", SANDBOX_NAMESPACE },
-		{ "chroot", SANDBOX_CHROOT },
-		{ "none", SANDBOX_NONE },
-		{ NULL, 0 },
-	};
-	int mode;
-	char *why = choose(choices, "sandbox", value, &mode);
-
-	if (!why)
-		o->sandbox = (enum sandbox_mode)mode;
-	return why;
-}
-
-static char *set_seccomp(struct options *o, const char *value)
-{
-	static const struct choice choices[] = {
-		{ "kill", SANDBOX_SECCOMP_KILL },
-		{ "trap", SANDBOX_SECCOMP_TRAP },
-		{ "log", SANDBOX_SECCOMP_LOG },
-		{ "none", SANDBOX_SECCOMP_NONE },
-		{ NULL, 0 },
-	};
-	int mode;
-	char *why = choose(choices, "seccomp", value, &mode);
-
-	if (!why)
-		o->seccomp = (enum sandbox_seccomp)mode;
-	return why;
-}
-
-static char *set_log_level(struct options *o, const char *value)
-{
-	static const struct choice choices[] = {
-		{ "error", LOG_LEVEL_ERROR },
-		{ "warn", LOG_LEVEL_WARN },
-		{ "info", LOG_LEVEL_INFO },
-		{ "debug", LOG_LEVEL_DEBUG },
-		{ "trace", LOG_LEVEL_TRACE },
-		{ "off", LOG_LEVEL_OFF },
-		{ NULL, 0 },
-	};
-	int level;
-	char *why = choose(choices, "log-level", value, &level);
-
-	if (!why)
-		o->log_level = (enum log_level)level;
-	return why;
-}
-
-static char *set_thread_pool_size(struct options *o, const char *value)
-{
-	uint64_t n;
-	char *why = number("thread-pool-size", value, OPTIONS_THREAD_POOL_MAX, &n);
-
-	if (!why)
-		o->thread_pool_size = (uint32_t)n;
-	return why;
-}
-
-static char *set_poll(struct options *o, const char *value)
-{
-	uint64_t us;
-	char *why = number("poll", value, OPTIONS_POLL_MAX_US, &us);
-
-	if (!why)
-		o->poll_us = (uint32_t)us;
-	return why;
-}
-
-static char *set_inode_file_handles(struct options *o, const char *value)
-{
-	static const struct choice choices[] = {
-		{ "never", HANDLES_NEVER },
-		{ "prefer", HANDLES_PREFER },
-		{ "mandatory", HANDLES_MANDATORY },
-		{ "fallback", HANDLES_PREFER }, /* its name in older daemons */
-		{ NULL, 0 },
-	};
-	int wish;
-	char *why = choose(choices, "inode-file-handles", value, &wish);
-
-	if (!why)
-		o->inode_file_handles = (enum options_handles)wish;
-	return why;
-}
-
-static char *set_rlimit_nofile(struct options *o, const char *value)
-{
-	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
-}
-
-static char *timeout(const char *option, const char *text, struct fuse_timeout *ret)
-{
-	uint64_t ns;
-
-	if (parse_seconds(text, OPTIONS_TIMEOUT_MAX_S, &ns) < 0)
-		return g_strdup_printf("--%s takes seconds from 0 to %u, such as 0.5, not '%s'",
-				       option, OPTIONS_TIMEOUT_MAX_S, text);
-	*ret = (struct fuse_timeout){ .set = true, .ns = ns };
-	return NULL;
-}
-
-static char *set_attr_timeout(struct options *o, const char *value)
-{
-	return timeout("attr-timeout", value, &o->attr_timeout);
-}
-
-static char *set_entry_timeout(struct options *o, const char *value)
-{
-	return timeout("entry-timeout", value, &o->entry_timeout);
-}
-
-static char *set_negative_timeout(struct options *o, const char *value)
-{
-	return timeout("negative-timeout", value, &o->negative_timeout);
-}
-
-/* `value` "off" is for the compat list; on the command line there is none. */
-static char *set_xattr(struct options *o, const char *value)
-{
-	o->xattr = !value || strcmp(value, "off") != 0;
-	return NULL;
-}
-
-static char *set_xattrmap(struct options *o, const char *value)
-{
-	struct xattr_map *map = NULL;
-	char *why = NULL, *sentence;
-
-	if (xmap_parse(value, &map, &why) < 0) {
-		sentence = g_strdup_printf("--xattrmap: %s", why ? why : "out of memory");
-		free(why);
-		return sentence;
-	}
-	xmap_free(o->xattr_map);
-	o->xattr_map = map;
-	return NULL;
-}
-
-static char *set_feature(const char *option, const char *value, enum fuse_feature *field)
-{
-	static const struct choice choices[] = {
-		{ "never", FUSE_FEATURE_NEVER },
-		{ "auto", FUSE_FEATURE_AUTO },
-		{ "always", FUSE_FEATURE_ALWAYS },
-		{ NULL, 0 },
-	};
-	int feature = FUSE_FEATURE_NEVER;
-	char *why = choose(choices, option, value ? value : "always", &feature);
-
-	if (!why)
-		*field = (enum fuse_feature)feature;
-	return why;
-}
-
-static char *set_posix_acl(struct options *o, const char *value)
-{
-	return set_feature("posix-acl", value, &o->posix_acl);
-}
-
-static char *set_security_label(struct options *o, const char *value)
-{
-	return set_feature("security-label", value, &o->security_label);
-}
-
-static char *set_debug(struct options *o, const char *value)
-{
-	o->log_level = LOG_LEVEL_DEBUG;
-	return NULL;
-}
-
-/* For what is so anyway. */
-static char *set_killpriv(struct options *o, const char *value)
-{
-	o->killpriv_v2 = o->killpriv_given = true;
-	return NULL;
-}
-
-static char *set_no_killpriv(struct options *o, const char *value)
-{
-	o->killpriv_v2 = false;
-	o->killpriv_given = true;
-	return NULL;
-}
-
-static char *set_nothing(struct options *o, const char *value)
-{
-	return NULL;
-}
-
-static char *set_compat(struct options *o, const char *value)
-{
-	char *why = NULL;
-
-	return options_compat_list(o, value, &why) ? NULL : why;
-}
-
-/* ---- The table ---- */
-
-static const struct option_row rows[] = {
-	{ "shared-dir", 0, "DIR", "directory to share with the guest", set_shared_dir },
-	{ "socket-path", 0, "PATH", "vhost-user socket to create and listen on", set_socket_path },
-	{ "fd", 0, "FDNUM", "inherited listening vhost-user socket", set_fd },
-	{ "socket-group", 0, "GROUP", "group that may connect to the socket", set_socket_group },
-	{ "tag", 0, "TAG", "mount tag, for front-ends that ask the daemon for it", set_tag },
-	{ "cache", 0, "MODE", "what the guest may cache: auto, always, never, metadata (auto)",
-	  set_cache },
-	{ "exclusive", 0, NULL,
-	  "nobody but this guest changes the directory: files need not be opened",
-	  SETS(exclusive) },
-	{ "readonly", 0, NULL, "refuse everything that would change the shared directory",
-	  SETS(readonly) },
-	{ "sandbox", 0, "MODE", "isolation: namespace, chroot, none (namespace)", set_sandbox },
-	{ "seccomp", 0, "ACTION", "on a forbidden system call: kill, trap, log, none (kill)",
-	  set_seccomp },
-	{ "thread-pool-size", 0, "N", "threads for requests that block, beyond one per queue (16)",
-	  set_thread_pool_size },
-	{ "poll", 0, "MICROSECONDS",
-	  "look for the next request at most so long before sleeping (250)", set_poll },
-	{ "inband-notifications", 0, NULL,
-	  "offer kicks and calls as messages, for time travel of User-Mode Linux",
-	  SETS(inband_notifications) },
-	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
-	  set_rlimit_nofile },
-	{ "inode-file-handles", 0, "WHEN",
-	  "open files not used for long by handle: never, prefer, mandatory (prefer)",
-	  set_inode_file_handles },
-	{ "no-readdirplus", 0, NULL, "do not send attributes along with directory entries",
-	  SETS(no_readdirplus) },
-	{ "announce-submounts", 0, NULL, "show host mount points as such in the guest (default)",
-	  SETS(announce_submounts) },
-	{ "no-announce-submounts", 0, NULL, "hide host mount points from the guest",
-	  CLEARS(announce_submounts) },
-	{ "allow-direct-io", 0, NULL, "pass O_DIRECT of the guest on to the host",
-	  SETS(allow_direct_io) },
-	{ "posix-lock", 0, NULL, "fcntl locks of the guest are locks on the host",
-	  SETS(posix_lock) },
-	{ "no-posix-lock", 0, NULL, "fcntl locks stay inside the guest (default)",
-	  CLEARS(posix_lock) },
-	{ "flock", 0, NULL, "flock locks of the guest are locks on the host", SETS(flock) },
-	{ "no-flock", 0, NULL, "flock locks stay inside the guest (default)", CLEARS(flock) },
-	{ "preserve-noatime", 0, NULL,
-	  "no effect: O_NOATIME of the guest always reaches the host, where permitted",
-	  set_nothing },
-	{ "allow-mmap", 0, NULL, "allow shared mappings with --cache=never and metadata (default)",
-	  SETS(allow_mmap) },
-	{ "no-allow-mmap", 0, NULL, "refuse them: what is mapped is cached", CLEARS(allow_mmap) },
-	{ "writeback", 0, NULL, "let the guest hold back what it writes to cached files",
-	  SETS(writeback) },
-	{ "attr-timeout", 0, "SECONDS", "how long attributes hold in the guest (by --cache)",
-	  set_attr_timeout },
-	{ "entry-timeout", 0, "SECONDS", "how long names hold in the guest (by --cache)",
-	  set_entry_timeout },
-	{ "negative-timeout", 0, "SECONDS", "how long it holds that a name is absent (by --cache)",
-	  set_negative_timeout },
-	{ "xattr", 0, NULL, "serve extended attributes", set_xattr },
-	{ "xattrmap", 0, "RULES", "names of extended attributes on the host; implies --xattr",
-	  set_xattrmap },
-	{ "posix-acl", 0, "WHEN", "serve POSIX ACLs: never, auto, always (never); implies --xattr",
-	  set_posix_acl, true },
-	{ "security-label", 0, "WHEN",
-	  "label new files as the guest says: never, auto, always (never); implies --xattr",
-	  set_security_label, true },
-	{ "killpriv-v2", 0, NULL, "let the daemon alone drop set-id bits of files that change",
-	  set_killpriv },
-	{ "no-killpriv-v2", 0, NULL,
-	  "let the guest drop them as well (default but with --exclusive)", set_no_killpriv },
-	{ "log-level", 0, "LEVEL", "error, warn, info, debug, trace, off (info)", set_log_level },
-	{ "compat", 'o', "LIST",
-	  "comma list in the syntax of the C daemon (source=DIR,cache=MODE,...)", set_compat },
-	{ "debug", 'd', NULL, "same as --log-level=debug", set_debug },
-	{ "foreground", 'f', NULL, "no effect: the daemon always stays in the foreground",
-	  set_nothing },
-};
-
-static const struct option_row *find_row(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return &rows[i];
-	return NULL;
-}
 
 bool options_set(struct options *options, const char *name, const char *value, char **ret_why)
 {
-	const struct option_row *row = find_row(name);
+	const struct option_row *row = option_find(name);
 
 	g_assert(row); /* names come from our own tables */
-	*ret_why = NULL;
-	if (row->set)
-		*ret_why = row->set(options, value);
-	else
-		*(bool *)((char *)options + row->field) = row->becomes;
+	*ret_why = option_set_row(options, row, value);
 	return *ret_why == NULL;
 }
 
-/* ---- Parsing: the table becomes GOption entries ---- */
+/* ---- Words ---- */
 
-/* glib hands back the name as it was given: "--cache", "-o". */
-static const struct option_row *row_as_given(const char *given)
+/* What is left of the command line. */
+struct words {
+	char **next; /* ends with NULL */
+	enum options_show shows;
+};
+
+/* `value` is what stood behind '=' or the letter, or NULL. */
+static char *take_row(struct options *options, struct words *words, const struct option_row *row,
+		      const char *value)
 {
-	if (g_str_has_prefix(given, "--"))
-		return find_row(given + 2);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].letter && rows[i].letter == given[1])
-			return &rows[i];
+	if (row->shows) {
+		words->shows = row->shows;
+		return value ? g_strdup_printf("--%s takes no value", row->name) : NULL;
+	}
+	if (!row->placeholder && value)
+		return g_strdup_printf("--%s takes no value", row->name);
+	if (row->placeholder && !value && !row->value_optional) {
+		value = *words->next;
+		if (!value)
+			return g_strdup_printf("--%s needs a value: --%s %s", row->name, row->name,
+					       row->placeholder);
+		words->next++;
+	}
+	return option_set_row(options, row, value);
+}
+
+static char *explain_unknown(const char *name)
+{
+	for (const struct option_refused *row = options_refused; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return g_strdup_printf("--%s is not supported: %s", name, row->why);
+	return g_strdup_printf("there is no option --%s: see --help", name);
+}
+
+static char *take_long(struct options *options, struct words *words, const char *text)
+{
+	const char *value = strchr(text, '=');
+	g_autofree char *name = value ? g_strndup(text, (gsize)(value - text)) : g_strdup(text);
+	const struct option_row *row = option_find(name);
+
+	if (!row)
+		return explain_unknown(name);
+	return take_row(options, words, row, value ? value + 1 : NULL);
+}
+
+static const struct option_row *find_letter(char letter)
+{
+	for (const struct option_row *row = option_rows; row->name; row++)
+		if (row->letter == letter)
+			return row;
 	return NULL;
 }
 
-static gboolean on_option(const char *given, const char *value, gpointer data, GError **error)
+/* "-fd", "-o LIST", "-oLIST" */
+static char *take_letters(struct options *options, struct words *words, const char *letters)
 {
-	const struct option_row *row = row_as_given(given);
-	char *why;
+	char *why = NULL;
 
-	if (options_set(data, row->name, value, &why))
-		return TRUE;
-	g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, why);
-	g_free(why);
-	return FALSE;
-}
+	while (*letters && !why) {
+		const struct option_row *row = find_letter(*letters);
 
-static void add_table(GOptionGroup *group)
-{
-	GOptionEntry entries[ARRAY_SIZE(rows) + 1] = { 0 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		entries[i].long_name = rows[i].name;
-		entries[i].short_name = rows[i].letter;
-		entries[i].flags = rows[i].placeholder ? 0 : G_OPTION_FLAG_NO_ARG;
-		if (rows[i].value_optional)
-			entries[i].flags = G_OPTION_FLAG_OPTIONAL_ARG;
-		entries[i].arg = G_OPTION_ARG_CALLBACK;
-		entries[i].arg_data = (gpointer)on_option;
-		entries[i].description = rows[i].help;
-		entries[i].arg_description = rows[i].placeholder;
+		if (!row)
+			return g_strdup_printf("there is no option -%c: see --help", *letters);
+		letters++;
+		if (row->placeholder)
+			return take_row(options, words, row, *letters ? letters : NULL);
+		why = take_row(options, words, row, NULL);
 	}
-	g_option_group_add_entries(group, entries);
+	return why;
 }
 
-static enum options_result usage_error(const char *why)
+static char *take_words(struct options *options, struct words *words)
 {
-	fprintf(stderr, "virtiofsd: %s\n", why);
-	return OPTIONS_USAGE;
+	char *why = NULL;
+
+	while (*words->next && !why) {
+		const char *word = *words->next++;
+
+		if (g_str_has_prefix(word, "--") && word[2])
+			why = take_long(options, words, word + 2);
+		else if (word[0] == '-' && word[1] && word[1] != '-')
+			why = take_letters(options, words, word + 1);
+		else
+			why = g_strdup_printf("'%s' is not an option: see --help", word);
+	}
+	return why;
+}
+
+/* ---- The whole ---- */
+
+/* The environment variable that the Rust daemon's log reads; directives for its parts are not ours. */
+static void apply_environment(struct options *o)
+{
+	const char *level = g_getenv("RUST_LOG");
+	int value;
+
+	if (level && *level) {
+		char *why = option_choose(log_level_words, "log-level", level, &value);
+
+		if (!why)
+			o->log_level = (enum log_level)value;
+		g_free(why);
+	}
 }
 
 static void add_implied(struct options *o)
@@ -486,6 +158,8 @@ static void add_implied(struct options *o)
 	/* Otherwise a guest asks before each chown(2) what somebody else may have made of a file. */
 	if (o->exclusive && !o->killpriv_given)
 		o->killpriv_v2 = true;
+	if (o->fd < 0 && !o->socket_path)
+		o->fd = activation_fd();
 }
 
 /* What no single value can tell. NULL if all is well. */
@@ -493,6 +167,10 @@ static const char *check_whole(const struct options *o)
 {
 	if (!o->shared_dir)
 		return "no directory to share: add --shared-dir DIR";
+	if (o->subdirectory_owner_given && !o->subdirectory)
+		return "--subdirectory-owner is for a --subdirectory: add one";
+	if (o->fd == ACTIVATION_TOO_MANY)
+		return "the service manager passes several sockets: pass one for each daemon";
 	if (o->fd < 0 && !o->socket_path)
 		return "no socket: add --socket-path PATH (or --fd FDNUM for an inherited one)";
 	if (o->fd >= 0 && o->socket_path)
@@ -506,116 +184,41 @@ static const char *check_whole(const struct options *o)
 	if (o->exclusive && o->allow_direct_io)
 		return "--allow-direct-io is about files that the guest opens, which it does not "
 		       "with --exclusive: drop one of them";
+	if (o->inode_file_handles == HANDLES_MANDATORY && (o->caps_drop & OPTIONS_CAPS_FOR_HANDLES))
+		return "--modcaps drops dac_read_search, which --inode-file-handles=mandatory "
+		       "needs: drop one of them";
 	return NULL;
-}
-
-/* Read by libvirt and others before they choose how to start the daemon. */
-#define CAPABILITIES                                                                       \
-	"{\n  \"type\": \"fs\",\n  \"features\": [\n    \"posix-acl-negotiation-mode\",\n" \
-	"    \"security-label-negotiation-mode\"\n  ]\n}"
-
-static const struct options defaults = {
-	.fd = -1,
-	.cache = FS_CACHE_AUTO,
-	.sandbox = SANDBOX_NAMESPACE,
-	.seccomp = SANDBOX_SECCOMP_KILL,
-	.log_level = LOG_LEVEL_INFO,
-	.announce_submounts = true,
-	.allow_mmap = true,
-	.inode_file_handles = HANDLES_PREFER,
-	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
-	.poll_us = OPTIONS_POLL_DEFAULT_US,
-};
-
-/* What the user only wants to see. */
-struct shows {
-	gboolean help;
-	gboolean version;
-	gboolean capabilities;
-};
-
-static GOptionContext *new_context(struct options *options, struct shows *shows)
-{
-	const GOptionEntry entries[] = {
-		{ "help", 'h', 0, G_OPTION_ARG_NONE, &shows->help, "print the options", NULL },
-		{ "version", 'V', 0, G_OPTION_ARG_NONE, &shows->version, "print the version",
-		  NULL },
-		{ "print-capabilities", 0, 0, G_OPTION_ARG_NONE, &shows->capabilities,
-		  "print what launchers want to know, as JSON", NULL },
-		{ NULL, 0, 0, 0, NULL, NULL, NULL },
-	};
-	GOptionContext *context = g_option_context_new(NULL);
-	GOptionGroup *group = g_option_group_new("main", NULL, NULL, options, NULL);
-
-	g_option_context_set_help_enabled(context, FALSE);
-	g_option_context_set_summary(context,
-				     "Shares a host directory with a virtual machine (virtio-fs).");
-	add_table(group);
-	g_option_group_add_entries(group, entries);
-	g_option_context_set_main_group(context, group);
-	return context;
-}
-
-/*
- * "-oLIST" as "-o" "LIST", which getopt users are used to and glib does not know. Returns a new
- * vector; the strings are borrowed from argv.
- */
-static char **split_attached(int *argc, char **argv)
-{
-	char **split = g_new0(char *, 2 * (gsize)*argc + 1);
-	int n = 0;
-
-	for (int i = 0; i < *argc; i++) {
-		bool attached = g_str_has_prefix(argv[i], "-o") && argv[i][2];
-
-		if (attached)
-			split[n++] = (char *)(uintptr_t) "-o";
-		split[n++] = attached ? argv[i] + 2 : argv[i];
-	}
-	*argc = n;
-	return split;
-}
-
-static enum options_result show(const char *text)
-{
-	puts(text);
-	return OPTIONS_DONE;
 }
 
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
-	struct shows shows = { 0 };
-	g_autoptr(GOptionContext) context = NULL;
-	g_autoptr(GError) error = NULL;
-	g_autofree char *help = NULL;
-	g_autofree char **words = split_attached(&argc, argv);
-	char **rest = words; /* glib moves what it does not know to the front */
-	const char *why;
+	struct words words = { .next = argv + (argc > 0) };
+	g_autofree char *why = NULL;
+	const char *wrong;
 
 	*options = defaults;
-	context = new_context(options, &shows);
-	if (!g_option_context_parse(context, &argc, &rest, &error))
-		return usage_error(error->message);
-	if (shows.help) {
-		help = g_option_context_get_help(context, TRUE, NULL);
-		return show(g_strchomp(help));
+	why = take_words(options, &words);
+	if (!why && words.shows) {
+		options_print(words.shows);
+		return OPTIONS_DONE;
 	}
-	if (shows.version)
-		return show("virtiofsd " VIRTIOFSD_VERSION);
-	if (shows.capabilities)
-		return show(CAPABILITIES);
-	if (argc > 1) {
-		fprintf(stderr, "virtiofsd: '%s' is not an option: see --help\n", rest[1]);
-		return OPTIONS_USAGE;
+	if (why) {
+		wrong = why;
+	} else {
+		apply_environment(options);
+		add_implied(options);
+		wrong = check_whole(options);
 	}
-	add_implied(options);
-	why = check_whole(options);
-	return why ? usage_error(why) : OPTIONS_RUN;
+	if (!wrong)
+		return OPTIONS_RUN;
+	fprintf(stderr, "virtiofsd: %s\n", wrong);
+	return OPTIONS_USAGE;
 }
 
 void options_deinit(struct options *options)
 {
 	g_clear_pointer(&options->shared_dir, g_free);
+	g_clear_pointer(&options->subdirectory, g_free);
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->socket_group, g_free);
 	g_clear_pointer(&options->tag, g_free);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "fuse/passthrough/fs.h"
@@ -21,6 +22,9 @@
 #define OPTIONS_POLL_MAX_US	    1000000u
 #define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
+/* CAP_DAC_READ_SEARCH as a bit of a capability set. */
+#define OPTIONS_CAPS_FOR_HANDLES    (UINT64_C(1) << 2)
+
 enum options_handles {
 	HANDLES_NEVER,
 	HANDLES_PREFER,
@@ -30,10 +34,15 @@ enum options_handles {
 /* Constant after options_parse(). Strings are owned by this structure. */
 struct options {
 	char *shared_dir;
+	char *subdirectory;	/* NULL: the shared directory itself */
+	uid_t subdirectory_uid; /* of one that is made; -1: the daemon's */
+	gid_t subdirectory_gid;
+	mode_t subdirectory_mode;
+	bool subdirectory_owner_given;
 	char *socket_path;
 	char *socket_group;
 	char *tag; /* NULL: the front-end keeps the configuration space */
-	int fd;	   /* inherited listening socket, -1 if none */
+	int fd;	   /* inherited listening socket, negative if none */
 	enum fs_cache cache;
 	bool cache_given;
 	bool exclusive; /* nobody but the guest changes the share */
@@ -61,7 +70,20 @@ struct options {
 	uint32_t poll_us;
 	bool inband_notifications;
 	uint32_t thread_pool_size;
-	uint64_t rlimit_nofile; /* 0: as high as permitted */
+	uint64_t rlimit_nofile; /* 0: as high as permitted, or as it is */
+	bool rlimit_nofile_as_is;
+	uint64_t caps_add; /* beside what serving needs, as bits */
+	uint64_t caps_drop;
+	bool syslog;
+	bool daemonize;
+};
+
+/* What the user only wants to see. */
+enum options_show {
+	OPTIONS_SHOW_NOTHING,
+	OPTIONS_SHOW_HELP,
+	OPTIONS_SHOW_VERSION,
+	OPTIONS_SHOW_CAPABILITIES,
 };
 
 enum options_result {
@@ -70,7 +92,9 @@ enum options_result {
 	OPTIONS_USAGE, /* one sentence on stderr has said what is wrong: exit 2 */
 };
 
-/* A later option overrides an earlier one. `options` is to be given to options_deinit(). */
+/*
+ * `argv` ends with NULL. A later option overrides an earlier one. `options` is to be given to options_deinit().
+ */
 enum options_result options_parse(struct options *options, int argc, char **argv);
 void options_deinit(struct options *options);
 
@@ -78,8 +102,5 @@ void options_deinit(struct options *options);
 
 /* Sets the option of that long name as if it had been given. False: *ret_why is allocated. */
 bool options_set(struct options *options, const char *name, const char *value, char **ret_why);
-
-/* Applies the value of -o: a comma list in the C daemon's syntax. False: *ret_why is allocated. */
-bool options_compat_list(struct options *options, const char *list, char **ret_why);
 
 #endif

@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/util.h"
+#include "daemon/activation.h"
+#include "daemon/background.h"
 #include "daemon/device.h"
 #include "daemon/watchdog.h"
 #include "fuse/session.h"
@@ -262,6 +264,8 @@ static int accept_and_serve(struct server *s, struct vhost_listener *listener)
 	int fd;
 
 	log_info("Waiting for vhost-user socket connection...");
+	activation_tell_ready();
+	background_tell_ready();
 	do {
 		if (wait_for(s->signal_fd, listener->fd) == WAIT_SIGNAL)
 			return end_by_signal();

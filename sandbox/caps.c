@@ -104,9 +104,19 @@ bool caps_have(unsigned int cap)
 	return cap_sets_get(&have) == 0 && (have.effective & CAP_BIT(cap));
 }
 
-int caps_keep_for_serving(bool readonly)
+int caps_find(const char *name, uint64_t *ret_bit)
 {
-	return keep_only(readonly ? KEEP_READING : KEEP_SERVING);
+	int cap = capng_name_to_capability(name);
+
+	if (cap < 0 || cap > 63)
+		return -ENOENT;
+	*ret_bit = CAP_BIT((unsigned int)cap);
+	return 0;
+}
+
+int caps_keep_for_serving(bool readonly, uint64_t add, uint64_t drop)
+{
+	return keep_only(((readonly ? KEEP_READING : KEEP_SERVING) | add) & ~drop);
 }
 
 int caps_drop_all(void)

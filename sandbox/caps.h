@@ -9,15 +9,19 @@
 #define SANDBOX_CAPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Whether `cap` (CAP_* of linux/capability.h) is effective now. */
 bool caps_have(unsigned int cap);
 
+/* The capability of that name, without "CAP_" and in any case of letters, as a bit. 0 or -ENOENT. */
+int caps_find(const char *name, uint64_t *ret_bit);
+
 /*
- * Reduces all five sets to what serving needs (`readonly`: to what reading needs) and the process
- * has; what it lacks stays lacking without an error. 0 or -errno.
+ * Reduces all five sets to what serving needs (`readonly`: to what reading needs), with `add` and
+ * without `drop`, and the process has; what it lacks stays lacking without an error. 0 or -errno.
  */
-int caps_keep_for_serving(bool readonly);
+int caps_keep_for_serving(bool readonly, uint64_t add, uint64_t drop);
 
 /* Empties all sets. 0 or -errno. */
 int caps_drop_all(void);

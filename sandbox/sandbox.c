@@ -77,7 +77,7 @@ int sandbox_seal(const struct sandbox_options *options)
 {
 	int r;
 
-	r = caps_keep_for_serving(options->readonly);
+	r = caps_keep_for_serving(options->readonly, options->caps_add, options->caps_drop);
 	if (r < 0) {
 		log_error("Cannot reduce capabilities: %s; start as an ordinary user.",
 			  log_strerror(r));

@@ -28,6 +28,8 @@ struct sandbox_options {
 	bool readonly;		/* also makes the mount inside the sandbox read-only */
 	uint64_t rlimit_nofile; /* 0 = as high as permitted, at most 1,000,000 */
 	bool file_handles;	/* the server may open files by handle */
+	uint64_t caps_add;	/* capabilities to keep besides, and not to, as bits */
+	uint64_t caps_drop;
 	/* Runs in the launcher after the fork: to close what only the server needs. */
 	void (*in_launcher)(void *arg);
 	/* Runs in the launcher when the server has ended, just before the launcher exits. */

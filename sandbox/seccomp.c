@@ -244,6 +244,11 @@ static const struct call_rule server_rules[] = {
 	{ NR_FCHMODAT2, SCMP_ACT_ERRNO(ENOSYS) },
 };
 
+/* A line for the system log, on the socket that is connected to it. */
+static const struct call_rule launcher_rules[] = {
+	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
+};
+
 static void release_filter(scmp_filter_ctx *filter)
 {
 	if (*filter)
@@ -349,6 +354,8 @@ int seccomp_install_launcher(pid_t child)
 		r = add_groups(filter, launcher_groups, ARRAY_SIZE(launcher_groups));
 	if (r == 0)
 		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
+	if (r == 0)
+		r = add_rules(filter, launcher_rules, ARRAY_SIZE(launcher_rules));
 	if (r == 0)
 		r = add_signal_rule(filter, SCMP_SYS(kill), child);
 	if (r == 0)

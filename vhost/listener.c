@@ -30,16 +30,19 @@ static int set_address(struct sockaddr_un *addr, const char *path)
 	return 0;
 }
 
-/* 0 when nobody listens on the socket file any more. */
+/*
+ * 0 when nobody has the socket file any more. Asked by a datagram: a stream would be taken for the
+ * front-end, and its end be the end of a daemon that listens there.
+ */
 static int check_stale(const struct sockaddr_un *addr)
 {
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
 		return -EADDRINUSE;
-	/* Only this says that there is no socket behind the file; a full backlog is EAGAIN. */
+	/* Only these say that there is no socket behind the file; a stream's is EPROTOTYPE. */
 	return errno == ECONNREFUSED || errno == ENOENT ? 0 : -EADDRINUSE;
 }
 
@@ -89,23 +92,21 @@ static int open_to_group(int path_fd, gid_t group)
 	return chmod(self, 0660) < 0 ? -errno : 0;
 }
 
+/* Listens before anything else: whoever waits for the file connects as soon as it is there. */
 static int finish_bind(struct vhost_listener *listener, const char *path, gid_t group)
 {
+	int listening = listen(listener->fd, BACKLOG);
 	cleanup_fd int path_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	int r;
 
-	if (path_fd < 0 || fstat(path_fd, &st) < 0)
+	if (listening < 0 || path_fd < 0 || fstat(path_fd, &st) < 0)
 		return -errno;
 	listener->path = strdup(path);
 	if (!listener->path)
 		return -ENOMEM;
 	listener->path_dev = st.st_dev;
 	listener->path_ino = st.st_ino;
-	r = open_to_group(path_fd, group);
-	if (r < 0)
-		return r;
-	return listen(listener->fd, BACKLOG) < 0 ? -errno : 0;
+	return open_to_group(path_fd, group);
 }
 
 int vhost_listener_bind(struct vhost_listener *listener, const char *path, gid_t group)

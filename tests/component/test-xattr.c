@@ -103,6 +103,17 @@ static void test_every_kind(void)
 	fixture_stop(f);
 }
 
+static void test_kept_capability(void)
+{
+	static const char *const args[] = { "--xattr", "--modcaps=+sys_admin", NULL };
+	struct fixture *f = start(args);
+
+	g_assert_cmpint(set(f, "file", "trusted.a", "1"), ==, 0);
+	g_assert_cmpint(length_on_host(f, "file", "trusted.a"), ==, 1);
+	g_assert_cmpint(get(f, "file", "trusted.a"), ==, 1);
+	fixture_stop(f);
+}
+
 /* Room for 64 KiB in one attribute have some file systems only; ext4 says that there is no space. */
 static void test_sizes(void)
 {
@@ -246,6 +257,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/xattr/off-until-asked-for", test_off);
 	g_test_add_func("/xattr/every-kind-of-node-has-what-the-kernel-gives", test_every_kind);
+	g_test_add_func("/xattr/trusted-ones-with-the-capability-kept", test_kept_capability);
 	g_test_add_func("/xattr/sizes-as-the-kernel-has-them", test_sizes);
 	g_test_add_func("/xattr/a-capability-ends-with-a-write", test_capability);
 	g_test_add_func("/xattr/names-are-mapped", test_map);

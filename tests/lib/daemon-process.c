@@ -152,7 +152,8 @@ static _Noreturn void become_daemon(char **argv, char **env, int error_fd, int l
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(126);
-	if (dup2(error_fd, STDERR_FILENO) < 0)
+	/* What it prints must not be taken for lines of the test protocol. */
+	if (dup2(error_fd, STDERR_FILENO) < 0 || dup2(error_fd, STDOUT_FILENO) < 0)
 		_exit(126);
 	if (listen_fd == HANDED_FD) {
 		int copy = dup(listen_fd);

@@ -129,6 +129,9 @@ static void test_living(void)
 	g_assert_cmpint(vhost_listener_bind(&second, place.path, NO_GROUP), ==, -EADDRINUSE);
 	g_assert_cmpint(second.fd, ==, -1);
 	vhost_listener_deinit(&second);
+	/* Nor was the first one given a connection, whose end would be its own. */
+	g_assert_cmpint(fcntl(first.fd, F_SETFL, O_NONBLOCK), ==, 0);
+	g_assert_cmpint(accept(first.fd, NULL, NULL), ==, -1);
 	client = connect_to(place.path);
 	g_assert_cmpint(client, >=, 0);
 	close(client);

@@ -5,6 +5,7 @@
  */
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/options.h"
 
@@ -167,6 +168,133 @@ static void commas_and_equal_signs_fit_into_a_source(void)
 	options_deinit(&o);
 }
 
+static void escapes_of_both_daemons_are_understood(void)
+{
+	static const struct {
+		const char *list;
+		const char *source;
+	} lists[] = {
+		{ "source=/a,,b", "/a,b" },	     { "source=/a\\,b", "/a,b" },
+		{ "source=/a\\054b", "/a,b" },	     { "source=/a\\\\b", "/a\\b" },
+		{ "source=/a\\=b=c", "/a=b=c" },     { "source=/a\\", "/a\\" },
+		{ "source=/a,,,cache=auto", "/a," }, { ",source=/a,", "/a" },
+	};
+	struct options o;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+		g_autofree char *line = g_strdup_printf("--fd=3 -o %s", lists[i].list);
+
+		g_assert_cmpint(parse(&o, line), ==, OPTIONS_RUN);
+		g_assert_cmpstr(o.shared_dir, ==, lists[i].source);
+		options_deinit(&o);
+	}
+}
+
+static void negative_words_of_a_list_take_back(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " --writeback -o allow_direct_io,no_readdirplus,"
+					"no_writeback,no_allow_direct_io,readdirplus"),
+			==, OPTIONS_RUN);
+	g_assert_false(o.writeback || o.allow_direct_io || o.no_readdirplus);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --daemonize -o debug,fsname=x,subtype=y,"
+					"max_idle_threads=3"),
+			==, OPTIONS_RUN);
+	g_assert_false(o.daemonize);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_DEBUG);
+	options_deinit(&o);
+}
+
+/* Whatever the locale, which here is "C". */
+static void paths_are_bytes(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--shared-dir=/f\303\266r\377 --socket-path /\304\200"), ==,
+			OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/f\303\266r\377");
+	g_assert_cmpstr(o.socket_path, ==, "/\304\200");
+	options_deinit(&o);
+}
+
+static void capabilities_are_kept_and_dropped_by_name(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " --modcaps=-chown --modcaps=+sys_admin:-MKNOD"), ==,
+			OPTIONS_RUN);
+	g_assert_cmphex(o.caps_add, ==, UINT64_C(1) << 21);
+	g_assert_cmphex(o.caps_drop, ==, UINT64_C(1) << 27);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " -o modcaps=-dac_read_search"), ==, OPTIONS_RUN);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --modcaps=-dac_read_search "
+					"--inode-file-handles=mandatory"),
+			==, OPTIONS_USAGE);
+	options_deinit(&o);
+}
+
+static void letters_may_stand_together(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, "--socket=/run/s --daemonize -fdosource=/srv"), ==, OPTIONS_RUN);
+	g_assert_cmpstr(o.shared_dir, ==, "/srv");
+	g_assert_cmpstr(o.socket_path, ==, "/run/s");
+	g_assert_false(o.daemonize);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_DEBUG);
+	options_deinit(&o);
+}
+
+static void the_limit_of_files_can_stay(void)
+{
+	struct options o;
+
+	g_assert_cmpint(parse(&o, USUAL " --rlimit-nofile=0"), ==, OPTIONS_RUN);
+	g_assert_true(o.rlimit_nofile_as_is);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL " --rlimit-nofile=0 --rlimit-nofile 4096"), ==,
+			OPTIONS_RUN);
+	g_assert_false(o.rlimit_nofile_as_is);
+	g_assert_cmpuint(o.rlimit_nofile, ==, 4096);
+	options_deinit(&o);
+}
+
+static void the_environment_of_launchers_counts(void)
+{
+	g_autofree char *pid = g_strdup_printf("%d", getpid());
+	struct options o;
+
+	g_setenv("RUST_LOG", "ERROR", TRUE);
+	g_assert_cmpint(parse(&o, USUAL " --log-level=debug"), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_ERROR);
+	options_deinit(&o);
+	g_setenv("RUST_LOG", "virtiofsd=trace", TRUE);
+	g_assert_cmpint(parse(&o, USUAL), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_INFO);
+	options_deinit(&o);
+	g_unsetenv("RUST_LOG");
+
+	g_setenv("LISTEN_FDS", "1", TRUE);
+	g_setenv("LISTEN_PID", "1", TRUE);
+	g_assert_cmpint(parse(&o, "--shared-dir=/srv"), ==, OPTIONS_USAGE);
+	options_deinit(&o);
+	g_setenv("LISTEN_PID", pid, TRUE);
+	g_assert_cmpint(parse(&o, "--shared-dir=/srv"), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.fd, ==, 3);
+	options_deinit(&o);
+	g_assert_cmpint(parse(&o, USUAL), ==, OPTIONS_RUN);
+	g_assert_cmpint(o.fd, ==, -1);
+	options_deinit(&o);
+	g_setenv("LISTEN_FDS", "2", TRUE);
+	g_assert_cmpint(parse(&o, "--shared-dir=/srv"), ==, OPTIONS_USAGE);
+	options_deinit(&o);
+	g_unsetenv("LISTEN_FDS");
+	g_unsetenv("LISTEN_PID");
+}
+
 static void a_list_may_be_attached_to_its_letter(void)
 {
 	struct options o;
@@ -293,6 +421,26 @@ static void wrong_lines_are_usage_errors(void)
 		USUAL " --negative-timeout=",
 		USUAL " -o timeout=soon",
 		USUAL " --attr-timeout=1000000001",
+		USUAL " --readonly=yes",
+		USUAL " --version=1",
+		USUAL " --shared",
+		USUAL " -x",
+		USUAL " -fx",
+		USUAL " -",
+		USUAL " --",
+		USUAL " -o",
+		USUAL " --fd",
+		USUAL " --posix-acl never",
+		USUAL " --socket-group=",
+		USUAL " --modcaps=",
+		USUAL " --modcaps=sys_admin",
+		USUAL " --modcaps=+sys_admin:",
+		USUAL " --modcaps=+no_such",
+		USUAL " --translate-uid=map:0:1000:1",
+		USUAL " --gid-map :0:0:1:",
+		USUAL " --migration-confirm-paths",
+		USUAL " -o allow_root",
+		USUAL " -o =value",
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
@@ -340,6 +488,17 @@ int main(int argc, char **argv)
 			locks_are_asked_for_in_both_syntaxes);
 	g_test_add_func("/options/commas and equal signs fit into a source",
 			commas_and_equal_signs_fit_into_a_source);
+	g_test_add_func("/options/escapes of both daemons are understood",
+			escapes_of_both_daemons_are_understood);
+	g_test_add_func("/options/negative words of a list take back",
+			negative_words_of_a_list_take_back);
+	g_test_add_func("/options/paths are bytes", paths_are_bytes);
+	g_test_add_func("/options/capabilities are kept and dropped by name",
+			capabilities_are_kept_and_dropped_by_name);
+	g_test_add_func("/options/letters may stand together", letters_may_stand_together);
+	g_test_add_func("/options/the limit of files can stay", the_limit_of_files_can_stay);
+	g_test_add_func("/options/the environment of launchers counts",
+			the_environment_of_launchers_counts);
 	g_test_add_func("/options/a list may be attached to its letter",
 			a_list_may_be_attached_to_its_letter);
 	g_test_add_func("/options/timeouts are seconds with fractions",
