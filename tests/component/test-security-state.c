@@ -206,6 +206,8 @@ static const char *kind_of(const struct state *s, const char *target, const stru
 		return "pipe";
 	if (strstr(target, "memfd:virtiofsd-state"))
 		return "state";
+	if (g_str_has_suffix(target, ".pid"))
+		return "pidfile";
 	if (stat(s->f->share.dir, &share))
 		test_die("stat");
 	/* Its own /proc/self/fd has no name where the mount is gone. */
