@@ -98,6 +98,9 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
 	sizes[ARENA_KEYS] = fs_key_section_bytes(fs.max_inodes);
 	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
+	sizes[ARENA_LOCKS] = fs_lock_section_bytes(fs.max_lock_owners);
+	sizes[ARENA_FDS] = fs_fds_section_bytes();
+	sizes[ARENA_VHOST] = 0;
 	r = arena_init(&s->arena, sizes);
 	if (r < 0) {
 		fd_close(&fs.root_fd);

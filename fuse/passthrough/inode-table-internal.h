@@ -13,6 +13,15 @@ static inline uint32_t itab_index(const struct inode_table *table, const struct 
 	return (uint32_t)(slot - table->slots);
 }
 
+/* ---- For inode-adopt.c, with no other thread ---- */
+
+/* Enters a live slot into the index, in front of those of the same identity. */
+void itab_index_slot(struct inode_table *table, struct inode_slot *slot);
+/* Closes and frees what nobody holds. */
+void itab_destroy_slot(struct inode_table *table, struct inode_slot *slot);
+/* What is in the sections becomes the table's. 0 or -ENOMEM. */
+int itab_adopt(struct inode_table *table);
+
 pthread_mutex_t *itab_lock_of(struct inode_table *table, const struct inode_slot *slot);
 
 /* Closes a charged descriptor. */

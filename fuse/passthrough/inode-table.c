@@ -101,9 +101,14 @@ static void chain_remove(struct inode_table *table, uint32_t bucket, uint32_t in
 		__atomic_store_n(&table->pool.link[at - 1], next, __ATOMIC_RELAXED);
 }
 
+void itab_index_slot(struct inode_table *table, struct inode_slot *slot)
+{
+	chain_add(table, bucket_of(table, &slot->id), itab_index(table, slot));
+}
+
 /* ---- Life ---- */
 
-static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
+void itab_destroy_slot(struct inode_table *table, struct inode_slot *slot)
 {
 	uint32_t index = itab_index(table, slot);
 
@@ -118,52 +123,6 @@ static void destroy_slot(struct inode_table *table, struct inode_slot *slot)
 	slot_retire(&slot->word);
 	if (index) /* the root's slot stays the root's */
 		slot_pool_give(&table->pool, index);
-}
-
-/* A slot no other process or thread works on: live ones are indexed, all others freed. */
-static void adopt_slot(struct inode_table *table, uint32_t index)
-{
-	struct inode_slot *slot = &table->slots[index];
-
-	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
-		(void)fd_budget_take(table->budget);
-	/* The watch was the predecessor's: it tells nothing any more. */
-	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
-		slot->id.ino = alias_unwatched(&table->aliases);
-	if (slot->word & SLOT_LIVE) {
-		/* A warm one may have been half-way to cold, or back. */
-		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
-		chain_add(table, bucket_of(table, &slot->id), index);
-		if (index && slot->fd >= 0)
-			itab_clock_set(table, index);
-		return;
-	}
-	slot->key = KEY_NONE; /* its cells are freed as unclaimed */
-	/* Killed, but its last user ended before it could be torn down. */
-	if (slot->word & SLOT_PINS)
-		destroy_slot(table, slot);
-	else
-		slot_pool_give(&table->pool, index);
-}
-
-static int adopt_keys(struct inode_table *table)
-{
-	uint32_t n_cells_used = key_store_n_used(&table->keys);
-	cleanup_free uint8_t *claims = NULL;
-
-	if (!n_cells_used)
-		return 0;
-	claims = calloc(n_cells_used, 1);
-	if (!claims)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < slot_pool_used(&table->pool); i++) {
-		struct inode_slot *slot = &table->slots[i];
-
-		if (!(slot->word & SLOT_LIVE) || !key_store_claim(&table->keys, slot->key, claims))
-			slot->key = KEY_NONE;
-	}
-	key_store_free_unclaimed(&table->keys, claims);
-	return 0;
 }
 
 static int init_index(struct inode_table *table, uint32_t n_max)
@@ -199,18 +158,6 @@ static int init_derived(struct inode_table *table, const struct inode_table_memo
 	return table->clock ? 0 : -ENOMEM;
 }
 
-static int adopt_all(struct inode_table *table)
-{
-	/* The root's slot comes first and is never given away. */
-	if (!table->pool.section->n_used)
-		table->pool.section->n_used = 1;
-	if (table->slots[0].word & SLOT_LIVE)
-		adopt_slot(table, 0);
-	for (uint32_t i = 1; i < slot_pool_used(&table->pool); i++)
-		adopt_slot(table, i);
-	return adopt_keys(table);
-}
-
 int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
 	      struct fd_budget *budget)
 {
@@ -219,11 +166,11 @@ int itab_init(struct inode_table *table, const struct inode_table_memory *memory
 	memset(table, 0, sizeof(*table));
 	table->slots = (struct inode_slot *)((struct slot_section *)memory->section + 1);
 	table->budget = budget;
-	mount_fds_init(&table->mounts);
-	alias_init(&table->aliases);
+	mount_fds_init(&table->mounts, memory->fds->mount);
+	alias_init(&table->aliases, &memory->fds->inotify);
 	r = init_derived(table, memory);
 	if (r == 0)
-		r = adopt_all(table);
+		r = itab_adopt(table);
 	if (r < 0)
 		itab_deinit(table);
 	return r;
@@ -265,6 +212,13 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 	slot_publish(&slot->word, 0);
 }
 
+bool itab_has_root(const struct inode_table *table, int fd)
+{
+	const struct inode_slot *root = &table->slots[0];
+
+	return root->word & SLOT_LIVE && root->fd == fd;
+}
+
 int itab_set_root(struct inode_table *table, const struct inode_found *root)
 {
 	uint32_t bucket = bucket_of(table, &root->seen.id);
@@ -296,7 +250,7 @@ struct inode_slot *itab_get(struct inode_table *table, uint64_t nodeid)
 void itab_put(struct inode_table *table, struct inode_slot *slot)
 {
 	if (slot_unpin(&slot->word))
-		destroy_slot(table, slot);
+		itab_destroy_slot(table, slot);
 }
 
 uint64_t itab_nodeid(const struct inode_table *table, const struct inode_slot *slot)

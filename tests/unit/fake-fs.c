@@ -52,6 +52,13 @@ void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 	fake.negotiated = *negotiated;
 }
 
+void fs_resume(struct fs *fs, const struct fs_negotiated *negotiated)
+{
+	(void)fs;
+	fake.n_resumes++;
+	fake.negotiated = *negotiated;
+}
+
 bool fs_opens_are_optional(const struct fs *fs)
 {
 	(void)fs;

@@ -18,6 +18,7 @@
 struct unit {
 	void *section;
 	void *key_section;
+	struct inode_fds fds;
 	struct fd_budget budget;
 	struct inode_table table;
 };
@@ -46,7 +47,8 @@ static struct inode_seen seen(uint64_t ino)
 
 static int init_table(struct unit *unit)
 {
-	const struct inode_table_memory memory = { unit->section, unit->key_section, N_MAX };
+	const struct inode_table_memory memory = { unit->section, unit->key_section, &unit->fds,
+						   N_MAX };
 
 	unit->budget = (struct fd_budget){ .max = 2 * N_MAX };
 	return itab_init(&unit->table, &memory, &unit->budget);
@@ -63,6 +65,7 @@ static void start(struct unit *unit)
 {
 	struct inode_found root = { .seen = seen(1) };
 
+	unit->fds = (struct inode_fds){ 0 };
 	unit->section = g_malloc0(itab_section_bytes(N_MAX));
 	unit->key_section = g_malloc0(itab_key_section_bytes(N_MAX));
 	g_assert_cmpint(init_table(unit), ==, 0);

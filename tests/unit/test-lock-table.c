@@ -14,6 +14,19 @@
 
 static char *path;
 static struct lock_table table;
+static void *section;
+
+static void start(uint32_t max_owners, uint32_t max_ranges)
+{
+	section = g_malloc0(ltab_section_bytes(max_owners, max_ranges));
+	g_assert_cmpint(ltab_init(&table, section, max_owners, max_ranges), ==, 0);
+}
+
+static void stop(void)
+{
+	ltab_deinit(&table);
+	g_free(g_steal_pointer(&section));
+}
 
 static int open_file(void)
 {
@@ -56,7 +69,7 @@ static void owners_are_found_again_and_conflict(void)
 	const struct lock_key key = { 7, 1 };
 	struct lock_owner *a, *b, *again;
 
-	ltab_init(&table, 10, 100);
+	start(10, 100);
 	g_assert_true(ltab_empty(&table));
 	a = add(7, 1, 100);
 	b = add(7, 2, 101);
@@ -77,7 +90,7 @@ static void owners_are_found_again_and_conflict(void)
 	g_assert_cmpuint(ltab_drop_owner(&table, &key), ==, 0);
 	g_assert_true(is_free(0, 9));
 	g_assert_false(is_free(10, 10));
-	ltab_deinit(&table);
+	stop();
 	g_assert_true(is_free(0, 20));
 }
 
@@ -85,7 +98,7 @@ static void a_dropped_owner_has_nothing_locked_whoever_holds_it(void)
 {
 	struct lock_owner *a;
 
-	ltab_init(&table, 10, 100);
+	start(10, 100);
 	a = add(7, 1, 100);
 	g_assert_cmpint(lock(a, 0, INT64_MAX, F_WRLCK, 1), ==, 0);
 	g_assert_cmpuint(ltab_drop_handle(&table, 7, 99), ==, 0);
@@ -95,7 +108,7 @@ static void a_dropped_owner_has_nothing_locked_whoever_holds_it(void)
 	g_assert_cmpint(lock(a, 0, 1, F_WRLCK, 1), ==, 1);
 	g_assert_true(is_free(0, INT64_MAX));
 	ltab_put(&table, a);
-	ltab_deinit(&table);
+	stop();
 }
 
 static void owners_and_ranges_are_bounded(void)
@@ -103,7 +116,7 @@ static void owners_and_ranges_are_bounded(void)
 	const struct lock_key third = { 7, 3 };
 	struct lock_owner *a, *b, *none;
 
-	ltab_init(&table, 2, 3);
+	start(2, 3);
 	a = add(7, 1, 100);
 	b = add(7, 2, 100);
 	g_assert_true(ltab_full(&table));
@@ -125,7 +138,7 @@ static void owners_and_ranges_are_bounded(void)
 	ltab_drop_all(&table);
 	g_assert_cmpuint(table.n_ranges, ==, 0);
 	g_assert_cmpuint(table.n_owners, ==, 0);
-	ltab_deinit(&table);
+	stop();
 }
 
 #define N_ROUNDS 3000
@@ -153,7 +166,7 @@ static void threads_may_lock_and_drop_as_they_like(void)
 {
 	pthread_t threads[4];
 
-	ltab_init(&table, 2, 1000);
+	start(2, 1000);
 	for (unsigned int i = 0; i < 4; i++)
 		g_assert_cmpint(
 			pthread_create(&threads[i], NULL, lock_and_drop, GUINT_TO_POINTER(i)), ==,
@@ -163,7 +176,7 @@ static void threads_may_lock_and_drop_as_they_like(void)
 	ltab_drop_all(&table);
 	g_assert_cmpuint(table.n_ranges, ==, 0);
 	g_assert_true(is_free(0, INT64_MAX));
-	ltab_deinit(&table);
+	stop();
 }
 
 int main(int argc, char **argv)
