@@ -14,6 +14,7 @@ static const size_t sizes[ARENA_N_SECTIONS] = {
 	[ARENA_INODES] = 5000,
 	[ARENA_KEYS] = 33,
 	[ARENA_HANDLES] = 64,
+	[ARENA_VHOST] = 640,
 };
 
 static void sections_do_not_overlap(void)
