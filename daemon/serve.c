@@ -100,7 +100,7 @@ static int build_fs(struct server *s, const struct options *options, struct sand
 	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
 	sizes[ARENA_LOCKS] = fs_lock_section_bytes(fs.max_lock_owners);
 	sizes[ARENA_FDS] = fs_fds_section_bytes();
-	sizes[ARENA_VHOST] = 0;
+	sizes[ARENA_VHOST] = vhost_session_section_bytes();
 	r = arena_init(&s->arena, sizes);
 	if (r < 0) {
 		fd_close(&fs.root_fd);
@@ -248,7 +248,8 @@ static int serve_connection(struct server *s, int socket_fd)
 	if (r < 0)
 		fd_close(&socket_fd);
 	else
-		r = vhost_session_new(socket_fd, fs_device_vhost(s->device), &session);
+		r = vhost_session_new(socket_fd, fs_device_vhost(s->device),
+				      arena_section(&s->arena, ARENA_VHOST), &session);
 	if (r < 0) {
 		log_error("Cannot set up the connection: %s", log_strerror(r));
 		return EXIT_FAILURE;

@@ -246,6 +246,7 @@ static void serve(struct worker *w)
 		.message.writable = chain->iov + chain->n_readable,
 		.message.n_writable = chain->n_writable,
 		.message.damaged = chain->damaged,
+		.message.inflight = chain->inflight,
 		.message.park = park,
 		.worker = w,
 	};

@@ -8,6 +8,7 @@
 #include "vhost/memory-internal.h"
 #include "vhost/message.h"
 #include "vhost/requests.h"
+#include "vhost/session-save.h"
 #include "vhost/session.h"
 #include "vhost/virtqueue-internal.h"
 
@@ -34,6 +35,7 @@ struct vhost_session {
 	int fd;				   /* owned; the front-end */
 	int channel_fd;			   /* owned; our own requests, -1 without */
 	const struct vhost_device *device; /* borrowed */
+	struct vhost_section *section;	   /* borrowed */
 	uint64_t features;		   /* acknowledged */
 	uint64_t protocol_features;	   /* acknowledged */
 	uint64_t status;		   /* as the driver set it; kept for GET_STATUS only */

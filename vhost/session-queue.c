@@ -35,7 +35,7 @@ void session_queue_pause(struct vhost_session *session, struct session_queue *q)
 	if (!q->running)
 		return;
 	device->ops->queue_stop(device->opaque, q->vq.index, &q->vq);
-	q->next_avail = vq_close(&q->vq);
+	q->next_avail = vq_close(&q->vq, session->section->generation);
 	q->running = false;
 }
 
@@ -68,6 +68,7 @@ static void queue_start(struct vhost_session *session, struct session_queue *q)
 		.kick_fd = q->kick_fd,
 		.event_idx = session->features & VHOST_BIT(VHOST_F_RING_EVENT_IDX),
 		.indirect = session->features & VHOST_BIT(VHOST_F_RING_INDIRECT_DESC),
+		.inflight = &session->section->inflight[q->vq.index],
 	};
 	int r = vq_open(&q->vq, &setup);
 
@@ -79,7 +80,7 @@ static void queue_start(struct vhost_session *session, struct session_queue *q)
 	if (r == 0) {
 		r = device->ops->queue_start(device->opaque, q->vq.index, &q->vq);
 		if (r < 0)
-			vq_close(&q->vq);
+			vq_close(&q->vq, session->section->generation);
 	}
 	if (r < 0) {
 		log_error("Queue %u cannot be started, ending the session: %s", q->vq.index,

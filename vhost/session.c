@@ -31,7 +31,7 @@
 
 #define PEER_TIMEOUT_MS 5000
 
-int vhost_session_new(int socket_fd, const struct vhost_device *device,
+int vhost_session_new(int socket_fd, const struct vhost_device *device, void *section,
 		      struct vhost_session **ret_session)
 {
 	cleanup_fd int fd = socket_fd;
@@ -47,6 +47,7 @@ int vhost_session_new(int socket_fd, const struct vhost_device *device,
 	session->fd = take_fd(&fd);
 	session->channel_fd = -1;
 	session->device = device;
+	session->section = section;
 	session_queues_init(session);
 	*ret_session = session;
 	return 0;

@@ -5,7 +5,8 @@
  * The rings lie in guest memory and hold whatever the guest likes. Positions are kept here in
  * private; of the rings only the driver's index, its entries and its wishes for notification are
  * read, each once. A driver's index that is ahead by more than the ring is long, and a chain head
- * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
+ * outside the table or not answered yet, say that the ring is not one: the queue is broken until it
+ * is set up anew. What of this outlives the process is told in virtqueue-inflight.h.
  *
  * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
  * stores, once for several chains. Whether the driver is told is decided under that lock, and
@@ -39,6 +40,7 @@ void vq_deinit(struct virtqueue *vq)
 {
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
+	free_ptr(&vq->again);
 	vq_signals_deinit(vq);
 	pthread_mutex_destroy(&vq->push_lock);
 }
@@ -76,22 +78,28 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	vq->memory = guest_memory_clone(setup->memory);
 	if (!vq->memory)
 		return -ENOMEM;
+	vq->inflight = setup->inflight;
+	r = vq_inflight_open(vq, setup->last_avail);
+	if (r < 0) {
+		guest_memory_put(vq->memory);
+		vq->memory = NULL;
+		return r;
+	}
 	vq->kick_fd = setup->kick_fd;
 	vq->event_idx = setup->event_idx;
 	vq->indirect = setup->indirect;
-	vq->last_avail = setup->last_avail;
-	vq->avail_cached = setup->last_avail;
+	vq->avail_cached = vq->last_avail;
 	vq->broken = false;
 	vq->kicks_on = true;
-	vq->used_idx = vring_used_idx(&vq->ring);
 	vring_set_used_flags(&vq->ring, 0);
 	if (vq->event_idx)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
 	return 0;
 }
 
-uint16_t vq_close(struct virtqueue *vq)
+uint16_t vq_close(struct virtqueue *vq, uint32_t generation)
 {
+	vq_inflight_close(vq, generation);
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
 	vq->ring = (struct vq_ring){ 0 };
@@ -109,6 +117,17 @@ static enum vq_pop_result break_queue(struct virtqueue *vq, const char *why)
 	return VQ_POP_BROKEN;
 }
 
+/* What a dead process had popped; it is marked. */
+static enum vq_pop_result pop_again(struct virtqueue *vq, struct vq_chain *chain)
+{
+	uint16_t head = vq->again[vq->next_again++].head;
+
+	chain->inflight = &vq->inflight->record[head];
+	chain->again = true;
+	vq_read_chain(vq, head, chain);
+	return VQ_POP_CHAIN;
+}
+
 enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
 	uint16_t head;
@@ -116,8 +135,12 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	if (unlikely(vq->broken))
 		return VQ_POP_EMPTY;
 	if (vq->last_avail == vq->avail_cached) {
-		uint16_t idx = vring_avail_idx(&vq->ring);
+		uint16_t idx;
 
+		/* Before all else: the index that was looked at last is that of the start. */
+		if (unlikely(vq_has_again(vq)))
+			return pop_again(vq, chain);
+		idx = vring_avail_idx(&vq->ring);
 		if (idx == vq->last_avail)
 			return VQ_POP_EMPTY;
 		if (unlikely((uint16_t)(idx - vq->last_avail) > vq->ring.size))
@@ -127,6 +150,11 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	head = vring_avail_entry(&vq->ring, vq->last_avail);
 	if (unlikely(head >= vq->ring.size))
 		return break_queue(vq, "a chain begins outside the descriptor table");
+	chain->inflight = vq_inflight_mark(vq->inflight, head, vq->n_pops + 1);
+	if (unlikely(!chain->inflight))
+		return break_queue(vq, "a chain is offered again before it was answered");
+	chain->again = false;
+	vq->n_pops++;
 	vq->last_avail++;
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -158,7 +186,12 @@ bool vq_notifications_on(struct virtqueue *vq)
 
 bool vq_has_work(struct virtqueue *vq)
 {
-	return !vq->broken && vring_avail_idx(&vq->ring) != vq->last_avail;
+	return !vq->broken && (vring_avail_idx(&vq->ring) != vq->last_avail || vq_has_again(vq));
+}
+
+bool vq_has_again(const struct virtqueue *vq)
+{
+	return vq->next_again < vq->n_again;
 }
 
 int vq_kick_fd(const struct virtqueue *vq)
@@ -190,6 +223,9 @@ static bool push_used(struct virtqueue *vq, const struct vq_used *used, unsigned
 
 	for (unsigned int i = 0; i < n; i++)
 		vring_set_used_entry(&vq->ring, vq->used_idx++, used[i].head, used[i].n_written);
+	vq_inflight_answered(vq->inflight, old, vq->used_idx);
+	for (unsigned int i = 0; i < n; i++)
+		vq_inflight_clear(vq->inflight, used[i].head);
 	vring_publish_used_idx(&vq->ring, vq->used_idx);
 	return wants_call(vq, old, vq->used_idx);
 }

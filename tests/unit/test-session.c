@@ -40,6 +40,7 @@ struct fake_device {
 
 struct fixture {
 	struct fake_device device;
+	void *section;
 	struct vhost_session *session;
 	int fd; /* the front-end's end */
 	struct unit_ram ram;
@@ -91,9 +92,11 @@ static struct fixture *fixture_new(void)
 	f->device.vhost.opaque = &f->device;
 	unit_ram_init(&f->ram);
 	unit_ring_init(&f->ring, &f->ram);
+	f->section = unit_section_new(vhost_session_section_bytes());
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
 	f->fd = pair[0];
-	g_assert_cmpint(vhost_session_new(pair[1], &f->device.vhost, &f->session), ==, 0);
+	g_assert_cmpint(vhost_session_new(pair[1], &f->device.vhost, f->section, &f->session), ==,
+			0);
 	return f;
 }
 
@@ -102,6 +105,7 @@ static void fixture_free(struct fixture *f)
 	vhost_session_free(f->session);
 	g_assert_cmpuint(f->device.n_starts, ==, f->device.n_stops);
 	close(f->fd);
+	unit_section_free(f->section, vhost_session_section_bytes());
 	unit_ram_deinit(&f->ram);
 	g_assert_cmpuint(unit_count_fds(), ==, f->fds_before);
 	g_free(f);

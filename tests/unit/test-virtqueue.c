@@ -32,6 +32,8 @@ struct fixture {
 	int err_fd;
 };
 
+static struct vq_inflight inflight;
+
 static const struct vq_ring_place unit_place = {
 	.size = UNIT_RING_SIZE,
 	.desc_uva = UNIT_UVA + UNIT_DESC_OFFSET,
@@ -50,8 +52,10 @@ static void start_on(struct fixture *f, struct guest_memory *memory, bool event_
 		.kick_fd = -1,
 		.event_idx = event_idx,
 		.indirect = true,
+		.inflight = &inflight,
 	};
 
+	vq_inflight_reset(&inflight);
 	vq_init(&f->vq, 3);
 	f->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -73,7 +77,7 @@ static struct fixture *fixture_new(bool event_idx)
 
 static void fixture_free(struct fixture *f)
 {
-	vq_close(&f->vq);
+	vq_close(&f->vq, 1);
 	vq_deinit(&f->vq);
 	close(f->call_fd);
 	close(f->err_fd);
@@ -147,7 +151,7 @@ static void test_chain(void)
 	push(f, 20);
 	g_assert_cmpuint(f->ring.used->idx, ==, 1);
 	g_assert_cmpint(vq_pop(&f->vq, &f->chain), ==, VQ_POP_EMPTY);
-	g_assert_cmpuint(vq_close(&f->vq), ==, 1);
+	g_assert_cmpuint(vq_close(&f->vq, 1), ==, 1);
 	fixture_free(f);
 }
 
@@ -442,9 +446,9 @@ static bool told_after(struct fixture *f, unsigned int n)
 	struct vq_used used[UNIT_RING_SIZE] = { 0 };
 
 	g_assert_cmpuint(n, <=, UNIT_RING_SIZE);
-	unit_desc(&f->ring, 0, unit_gpa(DATA), 8, 0, 0);
 	for (unsigned int i = 0; i < n; i++) {
-		unit_offer(&f->ring, 0);
+		unit_desc(&f->ring, i, unit_gpa(DATA), 8, 0, 0);
+		unit_offer(&f->ring, (uint16_t)i);
 		pop(f);
 		used[i].head = f->chain.head;
 	}

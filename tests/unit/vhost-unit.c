@@ -68,6 +68,20 @@ void unit_offer(struct unit_ring *ring, uint16_t head)
 	__atomic_store_n(&ring->avail->idx, ring->next_avail, __ATOMIC_RELEASE);
 }
 
+void *unit_section_new(size_t bytes)
+{
+	void *section = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	g_assert_true(section != MAP_FAILED);
+	return section;
+}
+
+void unit_section_free(void *section, size_t bytes)
+{
+	g_assert_cmpint(munmap(section, bytes), ==, 0);
+}
+
 unsigned int unit_count_fds(void)
 {
 	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
