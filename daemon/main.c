@@ -90,6 +90,7 @@ static int run(const struct options *options, struct vhost_listener *listener)
 		.shared_dir = options->shared_dir,
 		.readonly = options->readonly,
 		.rlimit_nofile = options->rlimit_nofile,
+		.keeper = options->max_restarts > 0,
 		.file_handles = options->inode_file_handles != HANDLES_NEVER,
 		.in_launcher = launcher_close_listener,
 		.launcher_end = launcher_remove_socket,

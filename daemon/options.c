@@ -217,6 +217,16 @@ static char *set_inode_file_handles(struct options *o, const char *value)
 	return why;
 }
 
+static char *set_max_restarts(struct options *o, const char *value)
+{
+	uint64_t n;
+	char *why = number("max-restarts", value, OPTIONS_RESTARTS_MAX, &n);
+
+	if (!why)
+		o->max_restarts = (uint32_t)n;
+	return why;
+}
+
 static char *set_rlimit_nofile(struct options *o, const char *value)
 {
 	return number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);
@@ -339,6 +349,8 @@ static const struct option_row rows[] = {
 	  "look for the next request at most so long before sleeping (100)", set_poll },
 	{ "rlimit-nofile", 0, "N", "limit of open files; 0 = as high as permitted (0)",
 	  set_rlimit_nofile },
+	{ "max-restarts", 0, "N",
+	  "replace a worker that dies so often within a minute; 0 = never (5)", set_max_restarts },
 	{ "inode-file-handles", 0, "WHEN",
 	  "open files not used for long by handle: never, prefer, mandatory (prefer)",
 	  set_inode_file_handles },
@@ -506,6 +518,7 @@ static const struct options defaults = {
 	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 	.poll_us = OPTIONS_POLL_DEFAULT_US,
+	.max_restarts = OPTIONS_RESTARTS_DEFAULT,
 };
 
 /* What the user only wants to see. */

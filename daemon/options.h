@@ -19,6 +19,8 @@
 #define OPTIONS_THREAD_POOL_MAX	    1024u
 #define OPTIONS_POLL_DEFAULT_US	    100u /* about what waking both sides across CPUs costs */
 #define OPTIONS_POLL_MAX_US	    1000000u
+#define OPTIONS_RESTARTS_DEFAULT    5u
+#define OPTIONS_RESTARTS_MAX	    1000u
 #define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
 enum options_handles {
@@ -60,6 +62,7 @@ struct options {
 	uint32_t poll_us;
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted */
+	uint32_t max_restarts;	/* of a worker that dies; 0: it has no keeper */
 };
 
 enum options_result {

@@ -19,6 +19,15 @@ bool caps_have(unsigned int cap);
  */
 int caps_keep_for_serving(bool readonly);
 
+/*
+ * For a keeper of workers, which will serve: the same may be taken up by its children, and
+ * CAP_SYS_ADMIN if `admin`, but none of it is in effect. 0 or -errno.
+ */
+int caps_keep_for_workers(bool readonly, bool admin);
+
+/* Everything that is permitted takes effect. 0 or -errno. */
+int caps_take_up(void);
+
 /* Empties all sets. 0 or -errno. */
 int caps_drop_all(void);
 
