@@ -51,7 +51,10 @@ union vq_position {
 struct vq_inflight {
 	uint64_t position;  /* atomic; union vq_position */
 	uint32_t published; /* atomic; used index before the last push << 16 | after it */
-	uint16_t lag; /* available index less used index when nothing is in flight; constant */
+	/* Constant while open. */
+	uint16_t lag; /* available index less used index when nothing is in flight */
+	bool event_idx;
+	bool indirect;
 	struct inflight record[VHOST_MAX_RING_SIZE];
 };
 

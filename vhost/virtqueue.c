@@ -79,6 +79,8 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	if (!vq->memory)
 		return -ENOMEM;
 	vq->inflight = setup->inflight;
+	vq->event_idx = setup->event_idx;
+	vq->indirect = setup->indirect;
 	r = vq_inflight_open(vq, setup->last_avail);
 	if (r < 0) {
 		guest_memory_put(vq->memory);
@@ -86,8 +88,6 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 		return r;
 	}
 	vq->kick_fd = setup->kick_fd;
-	vq->event_idx = setup->event_idx;
-	vq->indirect = setup->indirect;
 	vq->avail_cached = vq->last_avail;
 	vq->broken = false;
 	vq->kicks_on = true;
