@@ -46,7 +46,8 @@ struct virtqueue {
 	bool kicks_on;
 	bool broken;
 	uint64_t n_pops;
-	struct vq_again *again; /* owned; what a dead process left, next_again .. n_again */
+	struct vq_again
+		*again; /* owned; what a dead process left, next_again .. n_again; or NULL */
 	unsigned int n_again;
 	unsigned int next_again;
 
