@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -255,6 +256,9 @@ static const struct call_rule common_rules[] = {
 	{ SCMP_SYS(prlimit64), SCMP_ACT_ALLOW, ARG_IS(2, 0) },
 	/* Without an address: on connected sockets. */
 	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
+	/* Looking at a message that stays in the socket until it has been handled. */
+	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_PEEK_OFF) },
+	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_RCVTIMEO) },
 	/* libc tries it and knows another way. */
 	{ NR_FCHMODAT2, SCMP_ACT_ERRNO(ENOSYS) },
 };

@@ -49,7 +49,7 @@ struct saved_region {
 
 struct saved_signal {
 	enum vq_signal_kind kind;
-	int fd; /* -1 without */
+	int fd; /* -1 without, as all descriptors here */
 };
 
 struct saved_queue {
@@ -70,7 +70,7 @@ struct saved_session {
 	uint64_t features;
 	uint64_t protocol_features;
 	uint64_t status;
-	uint32_t taken_bytes; /* of the last message */
+	bool inband; /* the channel carries notifications */
 	struct saved_answer answer;
 	struct saved_queue queues[VHOST_MAX_QUEUES];
 	uint32_t n_regions;

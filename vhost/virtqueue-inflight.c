@@ -27,6 +27,8 @@ static void begin(struct virtqueue *vq, uint16_t next_avail)
 	vq->last_avail = next_avail;
 	vq_inflight_answered(inflight, vq->used_idx, vq->used_idx);
 	inflight->lag = (uint16_t)(next_avail - vq->used_idx);
+	inflight->event_idx = vq->event_idx;
+	inflight->indirect = vq->indirect;
 	store_position(inflight, (union vq_position){ .size = (uint16_t)vq->ring.size });
 }
 
@@ -83,6 +85,9 @@ static int recover(struct virtqueue *vq)
 {
 	int r;
 
+	/* The features may have been changed since, for the next start. */
+	vq->event_idx = vq->inflight->event_idx;
+	vq->indirect = vq->inflight->indirect;
 	finish_push(vq);
 	r = list_again(vq);
 	if (r < 0)

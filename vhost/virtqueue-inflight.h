@@ -30,7 +30,9 @@
 #define VHOST_VIRTQUEUE_INFLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/inflight.h"
 #include "base/util.h"
@@ -51,7 +53,10 @@ union vq_position {
 struct vq_inflight {
 	uint64_t position;  /* atomic; union vq_position */
 	uint32_t published; /* atomic; used index before the last push << 16 | after it */
-	uint16_t lag; /* available index less used index when nothing is in flight; constant */
+	/* Constant while open. */
+	uint16_t lag; /* available index less used index when nothing is in flight */
+	bool event_idx;
+	bool indirect;
 	struct inflight record[VHOST_MAX_RING_SIZE];
 };
 
@@ -62,21 +67,16 @@ struct vq_again {
 };
 
 /*
- * Marks a popped head. NULL when it is marked already. The acquire pairs with the release that
+ * Marks a popped head. False when it is marked already. The acquire pairs with the release that
  * cleared the mark: whoever had the record is done with it.
  */
-static inline struct inflight *vq_inflight_mark(struct vq_inflight *inflight, uint16_t head,
-						uint64_t order)
+static inline bool vq_inflight_mark(struct inflight *record, uint64_t order)
 {
-	struct inflight *record = &inflight->record[head];
-
 	if (unlikely(__atomic_load_n(&record->order, __ATOMIC_ACQUIRE)))
-		return NULL;
-	record->attempts = 0;
-	record->step = INFLIGHT_NEW;
-	record->result = 0;
+		return false;
+	memset(&record->attempts, 0, offsetof(struct inflight, began_ns) - sizeof(record->order));
 	__atomic_store_n(&record->order, order, __ATOMIC_RELEASE);
-	return record;
+	return true;
 }
 
 /* The used entries [from, to) are written and will be published. */

@@ -46,7 +46,8 @@ struct virtqueue {
 	bool kicks_on;
 	bool broken;
 	uint64_t n_pops;
-	struct vq_again *again; /* owned; what a dead process left, next_again .. n_again */
+	struct vq_again
+		*again; /* owned; what a dead process left, next_again .. n_again; or NULL */
 	unsigned int n_again;
 	unsigned int next_again;
 
@@ -101,10 +102,13 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup);
  */
 uint16_t vq_close(struct virtqueue *vq, uint32_t generation);
 
-/* How used chains are announced. `fd` is taken; -EINVAL when it is nothing to write to. */
-int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd);
+/*
+ * How used chains are announced. `fd` is taken; -EINVAL when it is nothing to write to. On success the
+ * former descriptor, or -1, is the caller's, and no thread uses it.
+ */
+int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd);
 /* How a broken ring is announced. */
-int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd);
+int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd);
 /* The in-band channel; -1 removes it. On return no thread uses the former one. */
 void vq_set_channel(struct virtqueue *vq, int fd);
 

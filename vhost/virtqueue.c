@@ -79,6 +79,8 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	if (!vq->memory)
 		return -ENOMEM;
 	vq->inflight = setup->inflight;
+	vq->event_idx = setup->event_idx;
+	vq->indirect = setup->indirect;
 	r = vq_inflight_open(vq, setup->last_avail);
 	if (r < 0) {
 		guest_memory_put(vq->memory);
@@ -86,8 +88,6 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 		return r;
 	}
 	vq->kick_fd = setup->kick_fd;
-	vq->event_idx = setup->event_idx;
-	vq->indirect = setup->indirect;
 	vq->avail_cached = vq->last_avail;
 	vq->broken = false;
 	vq->kicks_on = true;
@@ -122,6 +122,8 @@ static enum vq_pop_result pop_again(struct virtqueue *vq, struct vq_chain *chain
 {
 	uint16_t head = vq->again[vq->next_again++].head;
 
+	if (vq->next_again == vq->n_again)
+		free_ptr(&vq->again);
 	chain->inflight = &vq->inflight->record[head];
 	chain->again = true;
 	vq_read_chain(vq, head, chain);
@@ -138,7 +140,7 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 		uint16_t idx;
 
 		/* Before all else: the index that was looked at last is that of the start. */
-		if (unlikely(vq_has_again(vq)))
+		if (unlikely(vq->again))
 			return pop_again(vq, chain);
 		idx = vring_avail_idx(&vq->ring);
 		if (idx == vq->last_avail)
@@ -150,11 +152,10 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	head = vring_avail_entry(&vq->ring, vq->last_avail);
 	if (unlikely(head >= vq->ring.size))
 		return break_queue(vq, "a chain begins outside the descriptor table");
-	chain->inflight = vq_inflight_mark(vq->inflight, head, vq->n_pops + 1);
-	if (unlikely(!chain->inflight))
+	chain->inflight = &vq->inflight->record[head];
+	if (unlikely(!vq_inflight_mark(chain->inflight, ++vq->n_pops)))
 		return break_queue(vq, "a chain is offered again before it was answered");
 	chain->again = false;
-	vq->n_pops++;
 	vq->last_avail++;
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -186,12 +187,12 @@ bool vq_notifications_on(struct virtqueue *vq)
 
 bool vq_has_work(struct virtqueue *vq)
 {
-	return !vq->broken && (vring_avail_idx(&vq->ring) != vq->last_avail || vq_has_again(vq));
+	return !vq->broken && (vring_avail_idx(&vq->ring) != vq->last_avail || vq->again);
 }
 
 bool vq_has_again(const struct virtqueue *vq)
 {
-	return vq->next_again < vq->n_again;
+	return vq->again;
 }
 
 int vq_kick_fd(const struct virtqueue *vq)
@@ -219,15 +220,18 @@ static bool wants_call(const struct virtqueue *vq, uint16_t old, uint16_t now)
 static bool push_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
 	scoped_lock(&vq->push_lock);
-	uint16_t old = vq->used_idx;
+	struct vq_inflight *inflight = vq->inflight;
+	const struct vq_ring ring = vq->ring;
+	uint16_t old = vq->used_idx, now = old;
 
 	for (unsigned int i = 0; i < n; i++)
-		vring_set_used_entry(&vq->ring, vq->used_idx++, used[i].head, used[i].n_written);
-	vq_inflight_answered(vq->inflight, old, vq->used_idx);
+		vring_set_used_entry(&ring, now++, used[i].head, used[i].n_written);
+	vq_inflight_answered(inflight, old, now);
 	for (unsigned int i = 0; i < n; i++)
-		vq_inflight_clear(vq->inflight, used[i].head);
-	vring_publish_used_idx(&vq->ring, vq->used_idx);
-	return wants_call(vq, old, vq->used_idx);
+		vq_inflight_clear(inflight, used[i].head);
+	vring_publish_used_idx(&ring, now);
+	vq->used_idx = now;
+	return wants_call(vq, old, now);
 }
 
 void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n)

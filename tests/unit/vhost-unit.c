@@ -40,7 +40,7 @@ struct guest_memory *unit_memory(const struct unit_ram *ram)
 	struct guest_region_desc desc = unit_region(0, UNIT_RAM_SIZE / UNIT_PAGE);
 	struct guest_memory *empty = guest_memory_new(), *memory = NULL;
 
-	g_assert_cmpint(guest_memory_add(empty, &desc, ram->fd, &memory), ==, 0);
+	g_assert_cmpint(guest_memory_add(empty, &desc, dup(ram->fd), &memory), ==, 0);
 	guest_memory_put(empty);
 	return memory;
 }
