@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,6 +86,36 @@ static bool put_zeros(uintptr_t start, uintptr_t bytes)
 }
 
 /*
+ * A mapping too many, and not even one that takes the place of thousands is permitted: then this one
+ * makes room. It is shared, so that it is never one with its neighbour.
+ */
+static struct {
+	void *page;
+	bool taken; /* atomic; a lock that handlers spin for */
+} spare;
+
+static void map_spare(void)
+{
+	spare.page = mmap(NULL, 1, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static bool put_zeros_everywhere(const struct fault_place *place)
+{
+	bool done;
+
+	while (__atomic_exchange_n(&spare.taken, true, __ATOMIC_ACQUIRE))
+		sched_yield();
+	done = put_zeros(place->start, place->bytes);
+	if (!done && spare.page != MAP_FAILED) {
+		(void)munmap(spare.page, 1);
+		done = put_zeros(place->start, place->bytes);
+		map_spare();
+	}
+	__atomic_store_n(&spare.taken, false, __ATOMIC_RELEASE);
+	return done;
+}
+
+/*
  * Page by page the mappings would run out, if somebody takes away every second page; then the whole
  * region goes, which that front-end has ruined anyway.
  */
@@ -96,7 +127,7 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 	(void)context; /* the access is repeated as it was */
 	/* A code above 0 is a fault; others were sent by somebody. */
 	if (info->si_code > 0 && find_place((uintptr_t)info->si_addr, &place) &&
-	    (put_zeros(place.page, place.granule) || put_zeros(place.start, place.bytes))) {
+	    (put_zeros(place.page, place.granule) || put_zeros_everywhere(&place))) {
 		errno = saved;
 		return;
 	}
@@ -110,6 +141,7 @@ int guest_memory_install_sigbus_handler(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
+	map_spare();
 	sigemptyset(&action.sa_mask);
 	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
