@@ -161,7 +161,8 @@ int root_enter_worker(const struct sandbox_options *options, struct sandbox_view
 						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 		if (fd < 0)
 			fd = open_dir(PROC_BELOW);
-		if (fd >= 0 && chdir("/") < 0)
+		/* Out of the keeper's. The root may be a folder of the keeper's own (BARE_DIR). */
+		if (fd >= 0 && fchdir(fd) < 0)
 			fd = -errno;
 	}
 	if (fd < 0)

@@ -160,13 +160,13 @@ static const struct call_group server_groups[] = {
 
 /*
  * The keeper makes workers and waits for them; a worker opens its own descriptors' folder, closes
- * what its predecessor left, and seals itself. What only some arguments of are harmless has been
+ * what its predecessor left, asks which kernel this is, and seals itself. What only some arguments of are harmless has been
  * left to the worker's own filter, which is asked as well.
  */
 static const int keeper_calls[] = {
-	SCMP_SYS(chdir),  SCMP_SYS(close_range),     SCMP_SYS(getppid), SCMP_SYS(kill),
-	SCMP_SYS(openat), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(seccomp), SCMP_SYS(tgkill),
-	SCMP_SYS(wait4),  SCMP_SYS(waitid),
+	SCMP_SYS(close_range),	   SCMP_SYS(getppid), SCMP_SYS(kill),	SCMP_SYS(openat),
+	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(seccomp), SCMP_SYS(tgkill), SCMP_SYS(uname),
+	SCMP_SYS(wait4),	   SCMP_SYS(waitid),
 };
 
 /* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */
