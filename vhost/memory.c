@@ -284,8 +284,8 @@ unsigned int guest_memory_n_regions(const struct guest_memory *memory)
 	return memory->n_regions;
 }
 
-int guest_memory_region(const struct guest_memory *memory, unsigned int i,
-			struct guest_region_desc *ret_desc)
+int guest_memory_describe(const struct guest_memory *memory, unsigned int i,
+			  struct guest_region_desc *ret_desc)
 {
 	const struct guest_region *region = &memory->regions[i];
 	const struct guest_mapping *mapping = region->mapping;

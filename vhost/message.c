@@ -61,8 +61,18 @@ int vhost_message_steal_fd(struct vhost_message *message, unsigned int i)
 	return i < message->n_fds ? take_fd(&message->fds[i]) : -1;
 }
 
-/* Moves the descriptors of one recvmsg(2) into the message; closes what does not fit. */
-static void collect_fds(struct vhost_message *message, struct msghdr *header)
+static void take_in_fd(struct vhost_message *message, int fd)
+{
+	if (message->n_fds < VHOST_USER_MAX_FDS) {
+		message->fds[message->n_fds++] = fd;
+		return;
+	}
+	message->fds_lost = true;
+	fd_close(&fd);
+}
+
+/* Moves the descriptors of one recvmsg(2) into the message, or closes them. */
+static void collect_fds(struct vhost_message *message, struct msghdr *header, bool wanted)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
 		size_t n_fds;
@@ -74,16 +84,14 @@ static void collect_fds(struct vhost_message *message, struct msghdr *header)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (message->n_fds < VHOST_USER_MAX_FDS) {
-				message->fds[message->n_fds++] = fd;
-			} else {
-				message->fds_lost = true;
+			if (wanted)
+				take_in_fd(message, fd);
+			else
 				fd_close(&fd);
-			}
 		}
 	}
 	/* The kernel had more than fits, or this process may not open that many. */
-	if (header->msg_flags & MSG_CTRUNC)
+	if (wanted && (header->msg_flags & MSG_CTRUNC))
 		message->fds_lost = true;
 }
 
@@ -91,15 +99,23 @@ static void collect_fds(struct vhost_message *message, struct msghdr *header)
  * One look at up to `len` bytes behind those looked at before: count, 0 at the end of the stream, or
  * -errno (-EAGAIN). Each look gives new copies of the descriptors that came with those bytes; without
  * `message` they are not wanted.
+ *
+ * Whoever looks is given those of the next message, too, if his own has none. So one byte more is
+ * asked for: only a look that stops before it, though there was room, was stopped by descriptors of
+ * its own.
  */
 static ssize_t peek_some(int fd, void *buf, size_t len, int flags, struct vhost_message *message)
 {
 	char control[CMSG_SPACE(VHOST_USER_MAX_FDS * sizeof(int))]
 		__attribute__((__aligned__(__alignof__(struct cmsghdr))));
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	char one_more;
+	struct iovec iov[] = {
+		{ .iov_base = buf, .iov_len = len },
+		{ .iov_base = &one_more, .iov_len = 1 },
+	};
 	struct msghdr header = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
+		.msg_iov = iov,
+		.msg_iovlen = message ? 2 : 1,
 		.msg_control = message ? control : NULL,
 		.msg_controllen = message ? sizeof(control) : 0,
 	};
@@ -111,8 +127,8 @@ static ssize_t peek_some(int fd, void *buf, size_t len, int flags, struct vhost_
 	if (n < 0)
 		return -errno;
 	if (message)
-		collect_fds(message, &header);
-	return n;
+		collect_fds(message, &header, n <= (ssize_t)len);
+	return MIN(n, (ssize_t)len);
 }
 
 /*
@@ -155,12 +171,12 @@ static int peek_rest(int fd, void *buf, size_t len, int64_t deadline_ms,
 	return 0;
 }
 
-/* The next look begins with the first byte. */
-static int peek_from_start(int fd)
+/* As if so many bytes had been looked at. */
+static int set_looked_at(int fd, size_t bytes)
 {
-	int start = 0;
+	int offset = (int)bytes;
 
-	return setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof(start)) < 0 ? -errno : 0;
+	return setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0 ? -errno : 0;
 }
 
 static enum vhost_recv_result broken(struct vhost_message *message, const char *why)
@@ -197,7 +213,7 @@ static enum vhost_recv_result peek_header(int fd, int64_t deadline_ms,
 	char *head = (char *)&message->header;
 	const char *fault;
 	ssize_t n;
-	int r = peek_from_start(fd);
+	int r = set_looked_at(fd, 0);
 
 	if (r < 0)
 		return broken(message, log_strerror(r));
@@ -224,20 +240,22 @@ enum vhost_recv_result vhost_message_peek(int fd, int timeout_ms, struct vhost_m
 	} whole;
 	int64_t deadline_ms = now_ms() + timeout_ms;
 	enum vhost_recv_result result;
-	uint32_t size;
+	size_t size;
 	int r;
 
 	memset(message, 0, sizeof(*message));
 	result = peek_header(fd, deadline_ms, message);
 	if (result != VHOST_RECV_MESSAGE)
 		return result;
-	size = message->header.size;
-	r = peek_from_start(fd);
+	size = sizeof(whole.header) + message->header.size;
+	r = set_looked_at(fd, 0);
 	if (r == 0)
-		r = peek_rest(fd, &whole, sizeof(whole.header) + size, deadline_ms, message);
+		r = peek_rest(fd, &whole, size, deadline_ms, message);
+	if (r == 0)
+		r = set_looked_at(fd, size); /* and not one byte more */
 	if (r < 0)
 		return broken(message, recv_fault(r));
-	memcpy(message->payload.bytes, whole.payload, size);
+	memcpy(message->payload.bytes, whole.payload, message->header.size);
 	return VHOST_RECV_MESSAGE;
 }
 

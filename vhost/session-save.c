@@ -50,7 +50,7 @@ static void save_memory(struct saved_session *saved, const struct guest_memory *
 {
 	saved->n_regions = guest_memory_n_regions(memory);
 	for (unsigned int i = 0; i < saved->n_regions; i++)
-		saved->regions[i].fd = guest_memory_region(memory, i, &saved->regions[i].desc);
+		saved->regions[i].fd = guest_memory_describe(memory, i, &saved->regions[i].desc);
 }
 
 void session_save(struct vhost_session *session, const struct saved_answer *answer)

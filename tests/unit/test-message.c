@@ -98,6 +98,31 @@ static void test_whole(void)
 	close_pair(pair);
 }
 
+/* Messages that wait behind each other: each has the descriptors it came with, and no others. */
+static void test_fds_in_line(void)
+{
+	static const unsigned int n_fds[] = { 0, 1, 0, 2, 0, 0, 8, 1, 0 };
+	unsigned int before = unit_count_fds();
+	int pair[2], fds[8];
+
+	open_pair(pair);
+	for (int i = 0; i < 8; i++)
+		fds[i] = pair[1];
+	for (unsigned int i = 0; i < G_N_ELEMENTS(n_fds); i++)
+		send_fds(pair[1], &sample, sizeof(sample), fds, n_fds[i]);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(n_fds); i++) {
+		struct vhost_message message;
+
+		g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
+		check_sample(&message);
+		g_assert_cmpuint(message.n_fds, ==, n_fds[i]);
+		g_assert_false(message.fds_lost);
+		vhost_message_close_fds(&message);
+		g_assert_cmpuint(unit_count_fds(), ==, before + 2);
+	}
+	close_pair(pair);
+}
+
 static void *send_single_bytes(void *arg)
 {
 	for (size_t i = 0; i < sizeof(sample); i++)
@@ -263,6 +288,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/message/messages-are-taken-one-at-a-time", test_whole);
 	g_test_add_func("/message/a-message-may-come-in-single-bytes", test_pieces);
 	g_test_add_func("/message/descriptors-may-come-with-any-part", test_fds);
+	g_test_add_func("/message/descriptors-stay-with-their-message", test_fds_in_line);
 	g_test_add_func("/message/descriptors-beyond-eight-are-closed-and-told", test_too_many_fds);
 	g_test_add_func("/message/bad-headers-break-the-connection", test_bad_headers);
 	g_test_add_func("/message/a-hang-up-inside-a-message-is-told-from-one-between", test_ends);
