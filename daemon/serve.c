@@ -5,6 +5,7 @@
 #include "daemon/serve.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -320,6 +321,7 @@ static int build_and_serve(struct server *s)
 	}
 	if (build_server(s) < 0 || sandbox_seal(s->sandbox) < 0 || choose_handles(s) < 0)
 		return EXIT_FAILURE;
+	(void)malloc_trim(0);
 	return has_session(s) ? adopt_and_serve(s) : accept_and_serve(s);
 }
 
@@ -406,6 +408,7 @@ static int keep_workers(struct server *s)
 
 	if (sandbox_seal_keeper(s->sandbox) < 0)
 		return EXIT_FAILURE;
+	(void)malloc_trim(0); /* or every worker would get what the filter was made of */
 	status = keeper_run(&keeper);
 	(void)caps_take_up(); /* to remove the socket */
 	return status;
