@@ -84,7 +84,8 @@ void session_begin_saving(struct vhost_session *session)
 	struct vhost_section *section = session->section;
 
 	__atomic_store_n(&section->live, 0, __ATOMIC_RELEASE);
-	for (unsigned int i = 0; i < VHOST_MAX_QUEUES; i++)
+	/* In a new arena that is so already, and looking would cost a page for each queue. */
+	for (unsigned int i = 0; section->generation && i < VHOST_MAX_QUEUES; i++)
 		vq_inflight_reset(&section->inflight[i]);
 	session_save(session, &(const struct saved_answer){ 0 });
 	session_answered(session);

@@ -41,6 +41,7 @@ struct fixture *fixture_start(const struct fixture_config *config)
 		test_die("component tests run as root");
 	if (!config)
 		config = &defaults;
+	f->kills = config->kills;
 	share_init(&f->share);
 	if (config->populate)
 		config->populate(&f->share);
@@ -92,17 +93,27 @@ static void free_fixture(struct fixture *f)
 	g_free(f);
 }
 
+/* A successor would hide that a worker died. */
+static void check_deaths(struct fixture *f)
+{
+	g_autofree char *text = daemon_stderr(f->daemon);
+
+	if (!f->kills && strstr(text, "The worker was ended by signal"))
+		test_die("a worker died; the daemon said: %s", text);
+}
+
 void fixture_expect_end(struct fixture *f)
 {
 	int status = daemon_wait(f->daemon);
 
 	if (status < 0)
 		test_die("the daemon does not end after the disconnect");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != f->end_status) {
 		g_autofree char *text = daemon_stderr(f->daemon);
 
 		test_die("the daemon ended with wait status 0x%x; it said: %s", status, text);
 	}
+	check_deaths(f);
 	share_check_canaries(&f->share);
 	free_fixture(f);
 }
@@ -160,6 +171,7 @@ void fixture_expect_orderly_end(struct fixture *f)
 
 		test_die("the daemon did not end in order (%d); it said: %s", status, text);
 	}
+	check_deaths(f);
 	share_check_canaries(&f->share);
 	free_fixture(f);
 }

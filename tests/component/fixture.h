@@ -29,6 +29,7 @@ struct fixture_config {
 	bool no_init;	/* FUSE INIT is the test's business */
 	bool no_client; /* so are the rings: only handshake and memory */
 	bool no_vmm;	/* so is the whole connection */
+	bool kills;	/* the test ends workers: they must not end by themselves */
 };
 
 struct fixture {
@@ -38,6 +39,8 @@ struct fixture {
 	struct fuse_client client;
 	bool has_vmm;
 	bool has_client;
+	bool kills;
+	int end_status; /* 0 unless the test sets it */
 };
 
 /* On the heap because of its size; dies on failure. config may be NULL. */
