@@ -256,6 +256,8 @@ static void nothing_piles_up(void)
 		daemon_kill_worker(f->daemon, SIGKILL);
 		expect_text(f, file, fh, "content");
 		g_assert_cmpuint(fuse_node(&f->client, "file"), ==, file);
+		/* It has all its threads and descriptors once it listens to the front-end. */
+		g_assert_true(fixture_session_answers(f));
 		if (i == 0) {
 			fds = daemon_n_fds(f->daemon);
 			threads = n_threads(f);
