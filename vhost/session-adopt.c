@@ -5,23 +5,37 @@
  * What is saved is believed: it lies in memory that no peer reaches. Guest memory is mapped again
  * from the descriptors it came with, so that a file which was cut short since is refused.
  */
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "vhost/session-internal.h"
 
+/* Takes the descriptor. */
+static int adopt_region(struct vhost_session *session, const struct saved_region *region)
+{
+	cleanup_fd int fd = region->fd;
+	struct guest_memory *next;
+	int r = guest_memory_add(session->memory, &region->desc, fd, &next);
+
+	if (r < 0)
+		return r;
+	(void)take_fd(&fd); /* the table has it */
+	guest_memory_put(session->memory);
+	session->memory = next;
+	return 0;
+}
+
 static int adopt_memory(struct vhost_session *session, const struct saved_session *saved)
 {
+	int result = 0;
+
 	for (unsigned int i = 0; i < saved->n_regions; i++) {
-		const struct saved_region *region = &saved->regions[i];
-		struct guest_memory *next;
-		int r = guest_memory_add(session->memory, &region->desc, region->fd, &next);
+		int r = adopt_region(session, &saved->regions[i]);
 
 		if (r < 0)
-			return r;
-		guest_memory_put(session->memory);
-		session->memory = next;
+			result = r;
 	}
-	return 0;
+	return result;
 }
 
 /* Where a queue stands that does not run: as told, unless it was stopped since. */

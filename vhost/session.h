@@ -34,8 +34,8 @@ void vhost_section_each_fd(const void *section, void (*fn)(void *arg, int fd), v
 /*
  * As vhost_session_new(), from what a dead process left in a live section and in the descriptors: goes
  * on where it stood. Queues run again when this returns, chains in flight are popped first (with
- * `again`), and drivers are told of whatever was used meanwhile. On failure the section is as before
- * and the connection can only be ended.
+ * `again`), and drivers are told of whatever was used meanwhile. On failure the connection is
+ * closed and the section is not live.
  */
 int vhost_session_adopt(const struct vhost_device *device, void *section,
 			struct vhost_session **ret_session);
