@@ -84,7 +84,7 @@ void fixture_check_alive(struct fixture *f)
 	g_assert_cmpuint(attr.attr.mode & S_IFMT, ==, S_IFDIR);
 }
 
-static void free_fixture(struct fixture *f)
+void fixture_drop(struct fixture *f)
 {
 	if (f->has_client)
 		fuse_client_deinit(&f->client);
@@ -115,7 +115,7 @@ void fixture_expect_end(struct fixture *f)
 	}
 	check_deaths(f);
 	share_check_canaries(&f->share);
-	free_fixture(f);
+	fixture_drop(f);
 }
 
 void fixture_stop(struct fixture *f)
@@ -173,7 +173,7 @@ void fixture_expect_orderly_end(struct fixture *f)
 	}
 	check_deaths(f);
 	share_check_canaries(&f->share);
-	free_fixture(f);
+	fixture_drop(f);
 }
 
 void fixture_stop_sane(struct fixture *f)

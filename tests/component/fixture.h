@@ -49,6 +49,8 @@ struct fixture *fixture_start(const struct fixture_config *config);
 void fixture_stop(struct fixture *f);
 /* Only the last part: the connection is already closed. */
 void fixture_expect_end(struct fixture *f);
+/* When the test has ended the daemon itself, and the connection. */
+void fixture_drop(struct fixture *f);
 /* Opens another connection's worth of queues after no_client or no_vmm. */
 void fixture_connect(struct fixture *f, const struct fixture_config *config);
 /* GETATTR of the root is answered: the daemon still serves. */

@@ -179,6 +179,61 @@ static void threads_may_lock_and_drop_as_they_like(void)
 	stop();
 }
 
+/* What goes with the process; open and locked things do not. */
+static void free_owner_memory(struct lock_owner *owner)
+{
+	lock_ranges_clear(&owner->ranges);
+	free(owner->cells.cell);
+	free(owner);
+}
+
+static void count_fd(void *arg, int fd)
+{
+	g_assert_cmpint(fcntl(fd, F_GETFD), >=, 0);
+	(*(unsigned int *)arg)++;
+}
+
+static void a_successor_has_the_same_owners_and_ranges(void)
+{
+	const struct lock_key first = { 7, 1 }, second = { 7, 2 };
+	struct lock_owner *a, *b;
+	unsigned int n_fds = 0;
+
+	start(4, 6);
+	a = add(7, 1, 100);
+	b = add(7, 2, 101);
+	g_assert_cmpint(lock(a, 0, 99, F_WRLCK, 11), ==, 0);
+	g_assert_cmpint(lock(a, 40, 49, F_UNLCK, 11), ==, 0);
+	g_assert_cmpint(lock(b, 40, 44, F_RDLCK, 12), ==, 0);
+	/* A set that was written but did not become the owner's any more. */
+	while (slot_pool_used(&table.save.ranges) < 8)
+		(void)slot_pool_take(&table.save.ranges);
+	table.save.range[7] = (struct lock_saved_range){ .owner = 1, .version = 77 };
+	free_owner_memory(a);
+	free_owner_memory(b);
+	lock_save_deinit(&table.save);
+	g_assert_cmpint(ltab_init(&table, section, 4, 6), ==, 0);
+	ltab_section_each_fd(section, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 2);
+	g_assert_cmpuint(table.n_owners, ==, 2);
+	g_assert_cmpuint(table.n_ranges, ==, 3);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 10), ==, 11);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 60), ==, 11);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 45), ==, 0);
+	g_assert_cmpuint(ltab_pid_of(&table, &first, 42), ==, 12);
+	g_assert_false(is_free(0, 0));
+	/* They go on as before. */
+	a = ltab_get(&table, &first, LTAB_SAME_FH);
+	g_assert_cmpuint(a->fh, ==, 100);
+	g_assert_cmpint(lock(a, 42, 42, F_WRLCK, 11), ==, -EAGAIN);
+	g_assert_cmpint(lock(a, 0, 99, F_UNLCK, 11), ==, 0);
+	ltab_put(&table, a);
+	g_assert_true(is_free(0, 39));
+	g_assert_cmpuint(ltab_drop_handle(&table, 7, 101), ==, 1);
+	g_assert_true(is_free(0, INT64_MAX));
+	stop();
+}
+
 int main(int argc, char **argv)
 {
 	int fd, status;
@@ -194,6 +249,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/lock-table/owners and ranges are bounded", owners_and_ranges_are_bounded);
 	g_test_add_func("/lock-table/threads may lock and drop as they like",
 			threads_may_lock_and_drop_as_they_like);
+	g_test_add_func("/lock-table/a successor has the same owners and ranges",
+			a_successor_has_the_same_owners_and_ranges);
 	status = g_test_run();
 	g_unlink(path);
 	g_free(path);
