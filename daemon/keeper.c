@@ -91,6 +91,7 @@ static int keeper_init(struct keeper *k, const struct keeper_options *options)
 
 /* ---- The worker ---- */
 
+/* Architectures differ in which of the last two arguments is the address of the id. */
 static pid_t clone_worker(const struct keeper *k)
 {
 	unsigned long flags = CLONE_FILES | SIGCHLD;
@@ -98,8 +99,8 @@ static pid_t clone_worker(const struct keeper *k)
 
 	if (k->tid_address)
 		flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-	fflush(NULL); /* or both would write what is buffered */
-	/* Architectures differ in which of the last two is the address of the id. */
+	/* Or both would write what is buffered. */
+	fflush(NULL);
 #if defined(__s390__) || defined(__s390x__)
 	pid = syscall(SYS_clone, NULL, flags, NULL, k->tid_address, k->tid_address);
 #else

@@ -29,6 +29,9 @@ static const char *const few_fds_args[] = { "--max-restarts=1000", "--rlimit-nof
 					    "--thread-pool-size=0", NULL };
 static const char *const few_ends_args[] = { "--max-restarts=2", NULL };
 
+/* A sanitizer would make an ordinary end of what is to be the end by a signal. */
+static const char *const bare_env[] = { "ASAN_OPTIONS=handle_segv=0", NULL };
+
 static void populate(const struct share *share)
 {
 	share_write_text(share, "file", "content");
@@ -43,6 +46,7 @@ static struct fixture *start(const char *const *args)
 	const struct fixture_config config = {
 		.populate = populate,
 		.args = args,
+		.env = bare_env,
 		.kills = true,
 		.vmm = { .n_request_queues = 2 },
 		.client = { .depth = STREAM_SIZE, .data_bytes = 4096 },
