@@ -43,7 +43,7 @@ static void finish_push(struct virtqueue *vq)
 	vq->used_idx = to;
 	if (vring_used_idx(&vq->ring) == to)
 		return;
-	for (uint16_t i = 0; i < MIN((uint16_t)(to - from), vq->ring.size); i++) {
+	for (uint32_t i = 0; i < MIN((uint16_t)(to - from), vq->ring.size); i++) {
 		uint32_t id = vring_used_id(&vq->ring, (uint16_t)(from + i));
 
 		if (id < vq->ring.size)
@@ -93,7 +93,7 @@ static int recover(struct virtqueue *vq)
 	if (r < 0)
 		return r;
 	vq->last_avail = (uint16_t)(vq->used_idx + vq->inflight->lag + vq->n_again);
-	if (vq->n_again)
+	if (vq->again)
 		vq->n_pops = vq->again[vq->n_again - 1].order;
 	log_debug("Queue %u goes on with %u requests in flight", vq->index, vq->n_again);
 	return 0;
