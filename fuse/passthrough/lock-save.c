@@ -26,7 +26,7 @@ static size_t owner_bytes(uint32_t max_owners)
 size_t lock_save_bytes(uint32_t max_owners, uint32_t max_ranges)
 {
 	if (!max_owners)
-		return 0;
+		return sizeof(struct slot_section); /* which says that there are none */
 	return owner_bytes(max_owners) + sizeof(struct slot_section) +
 	       (size_t)n_cells(max_ranges) * sizeof(struct lock_saved_range);
 }

@@ -234,6 +234,17 @@ static void a_successor_has_the_same_owners_and_ranges(void)
 	stop();
 }
 
+static void where_there_are_no_locks_there_is_nothing_to_find(void)
+{
+	unsigned int n_fds = 0;
+
+	start(0, 6);
+	ltab_section_each_fd(section, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 0);
+	g_assert_true(ltab_full(&table));
+	stop();
+}
+
 int main(int argc, char **argv)
 {
 	int fd, status;
@@ -251,6 +262,8 @@ int main(int argc, char **argv)
 			threads_may_lock_and_drop_as_they_like);
 	g_test_add_func("/lock-table/a successor has the same owners and ranges",
 			a_successor_has_the_same_owners_and_ranges);
+	g_test_add_func("/lock-table/where there are no locks there is nothing to find",
+			where_there_are_no_locks_there_is_nothing_to_find);
 	status = g_test_run();
 	g_unlink(path);
 	g_free(path);
