@@ -15,13 +15,16 @@
 #include <stdint.h>
 
 /* Bumped whenever a structure inside changes its layout. */
-#define ARENA_LAYOUT_VERSION 2
+#define ARENA_LAYOUT_VERSION 3
 
 enum arena_section {
 	ARENA_SESSION, /* what INIT negotiated */
 	ARENA_INODES,
 	ARENA_KEYS, /* what inodes without a descriptor are found again by */
 	ARENA_HANDLES,
+	ARENA_VHOST, /* the connection, its queues and what is in flight */
+	ARENA_LOCKS, /* who in the guest holds byte range locks */
+	ARENA_FDS,   /* descriptors that belong to no single inode or handle */
 	ARENA_N_SECTIONS,
 };
 

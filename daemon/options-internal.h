@@ -80,6 +80,7 @@ char *option_set_tag(struct options *options, const char *value);
 char *option_set_cache(struct options *options, const char *value);
 char *option_set_thread_pool_size(struct options *options, const char *value);
 char *option_set_poll(struct options *options, const char *value);
+char *option_set_max_restarts(struct options *options, const char *value);
 char *option_set_rlimit_nofile(struct options *options, const char *value);
 char *option_set_attr_timeout(struct options *options, const char *value);
 char *option_set_entry_timeout(struct options *options, const char *value);

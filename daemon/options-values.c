@@ -177,6 +177,16 @@ char *option_set_poll(struct options *o, const char *value)
 	return why;
 }
 
+char *option_set_max_restarts(struct options *o, const char *value)
+{
+	uint64_t n;
+	char *why = number("max-restarts", value, OPTIONS_RESTARTS_MAX, &n);
+
+	if (!why)
+		o->max_restarts = (uint32_t)n;
+	return why;
+}
+
 char *option_set_rlimit_nofile(struct options *o, const char *value)
 {
 	char *why = number("rlimit-nofile", value, INT_MAX, &o->rlimit_nofile);

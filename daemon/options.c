@@ -30,6 +30,7 @@ static const struct options defaults = {
 	.inode_file_handles = HANDLES_PREFER,
 	.thread_pool_size = OPTIONS_THREAD_POOL_DEFAULT,
 	.poll_us = OPTIONS_POLL_DEFAULT_US,
+	.max_restarts = OPTIONS_RESTARTS_DEFAULT,
 };
 
 bool options_set(struct options *options, const char *name, const char *value, char **ret_why)

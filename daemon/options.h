@@ -20,6 +20,8 @@
 #define OPTIONS_THREAD_POOL_MAX	    1024u
 #define OPTIONS_POLL_DEFAULT_US	    250u /* a guest's own work between two requests, and its wake-up */
 #define OPTIONS_POLL_MAX_US	    1000000u
+#define OPTIONS_RESTARTS_DEFAULT    5u
+#define OPTIONS_RESTARTS_MAX	    1000u
 #define OPTIONS_TIMEOUT_MAX_S	    1000000000u
 
 /* CAP_DAC_READ_SEARCH as a bit of a capability set. */
@@ -72,7 +74,8 @@ struct options {
 	uint32_t thread_pool_size;
 	uint64_t rlimit_nofile; /* 0: as high as permitted, or as it is */
 	bool rlimit_nofile_as_is;
-	uint64_t caps_add; /* beside what serving needs, as bits */
+	uint32_t max_restarts; /* of a worker that dies; 0: it has no keeper */
+	uint64_t caps_add;     /* beside what serving needs, as bits */
 	uint64_t caps_drop;
 	bool syslog;
 	bool daemonize;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/inflight.h"
 #include "base/util.h"
 
 struct parked_chain {
@@ -49,6 +50,8 @@ struct fuse_parked *parked_chain_new(struct parked_chains *chains, const struct 
 	}
 	pc->chains = chains;
 	pc->head = chain->head;
+	/* It may wait through the deaths of many processes, and causes none by waiting. */
+	chain->inflight->attempts = 0;
 	pc->parked.group = chains;
 	pc->parked.done = parked_chain_done;
 	pc->parked.n_writable = MIN(message->n_writable, FUSE_PARKED_SEGMENTS);

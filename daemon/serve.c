@@ -5,6 +5,7 @@
 #include "daemon/serve.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,9 +20,12 @@
 #include "base/util.h"
 #include "daemon/activation.h"
 #include "daemon/background.h"
+#include "daemon/descriptors.h"
 #include "daemon/device.h"
+#include "daemon/keeper.h"
 #include "daemon/watchdog.h"
 #include "fuse/session.h"
+#include "sandbox/caps.h"
 #include "vhost/memory.h"
 #include "vhost/session.h"
 
@@ -40,12 +44,16 @@
 #define WATCHES_SHARE		4u /* every so many is for one guest */
 
 struct server {
+	const struct options *options; /* borrowed, as the next three */
+	const struct sandbox_options *sandbox;
+	struct sandbox_view *view;
+	struct vhost_listener *listener;
+	struct fs_options limits; /* only those */
 	struct arena arena;
 	struct fs *fs;
 	struct fuse_session *fuse;
 	struct fs_device *device;
 	int signal_fd;
-	uint32_t max_watches;
 };
 
 static void server_deinit(struct server *s)
@@ -80,37 +88,40 @@ static void share_out_fds(struct fs_options *fs, const struct options *options)
 	fs->max_inodes = MAX_INODES;
 }
 
-static int build_fs(struct server *s, const struct options *options, struct sandbox_view *view)
+/* What the guest relies on lies in here, and outlives a process that serves it. */
+static int build_arena(struct server *s)
 {
-	struct fs_options fs = {
-		.root_fd = take_fd(&view->root_fd),
-		.proc_self_fd = take_fd(&view->proc_self_fd),
-		.cache = options->cache,
-		.readonly = options->readonly,
-		.allow_direct_io = options->allow_direct_io,
-		.exclusive = options->exclusive,
-		.max_watches = s->max_watches,
-		.xattr_map = options->xattr_map,
-	};
+	const struct fs_options *limits = &s->limits;
 	size_t sizes[ARENA_N_SECTIONS];
-	int r;
 
-	share_out_fds(&fs, options);
+	share_out_fds(&s->limits, s->options);
 	sizes[ARENA_SESSION] = fuse_session_section_bytes();
-	sizes[ARENA_INODES] = fs_inode_section_bytes(fs.max_inodes);
-	sizes[ARENA_KEYS] = fs_key_section_bytes(fs.max_inodes);
-	sizes[ARENA_HANDLES] = fs_handle_section_bytes(fs.max_handles);
-	r = arena_init(&s->arena, sizes);
-	if (r < 0) {
-		fd_close(&fs.root_fd);
-		fd_close(&fs.proc_self_fd);
-		return r;
-	}
+	sizes[ARENA_INODES] = fs_inode_section_bytes(limits->max_inodes);
+	sizes[ARENA_KEYS] = fs_key_section_bytes(limits->max_inodes);
+	sizes[ARENA_HANDLES] = fs_handle_section_bytes(limits->max_handles);
+	sizes[ARENA_VHOST] = vhost_session_section_bytes();
+	sizes[ARENA_LOCKS] = fs_lock_section_bytes(limits->max_lock_owners);
+	sizes[ARENA_FDS] = fs_fds_section_bytes();
+	return arena_init(&s->arena, sizes);
+}
+
+static int build_fs(struct server *s)
+{
+	struct fs_options fs = s->limits;
+
+	fs.root_fd = take_fd(&s->view->root_fd);
+	fs.proc_self_fd = take_fd(&s->view->proc_self_fd);
+	fs.cache = s->options->cache;
+	fs.readonly = s->options->readonly;
+	fs.allow_direct_io = s->options->allow_direct_io;
+	fs.exclusive = s->options->exclusive;
+	fs.xattr_map = s->options->xattr_map;
 	return fs_new(&fs, &s->arena, &s->fs);
 }
 
-static int build_server(struct server *s, const struct options *options, struct sandbox_view *view)
+static int build_server(struct server *s)
 {
+	const struct options *options = s->options;
 	const struct fuse_session_options fuse = {
 		.cache = options->cache,
 		.readonly = options->readonly,
@@ -138,8 +149,7 @@ static int build_server(struct server *s, const struct options *options, struct 
 			log_strerror(errno));
 		return -EPERM;
 	}
-	r = build_fs(s, options, view);
-
+	r = build_fs(s);
 	if (r == 0)
 		r = fuse_session_new(&fuse, s->fs, &s->arena, &s->fuse);
 	if (r == 0)
@@ -152,8 +162,9 @@ static int build_server(struct server *s, const struct options *options, struct 
 }
 
 /* When privileges are what they will stay: more than serving needs would prove nothing. */
-static int choose_handles(struct server *s, const struct options *options)
+static int choose_handles(struct server *s)
 {
+	const struct options *options = s->options;
 	int r;
 
 	if (options->inode_file_handles == HANDLES_NEVER)
@@ -237,31 +248,33 @@ static int serve_session(struct vhost_session *session, int stop_fd)
 	return result == VHOST_SESSION_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int serve_connection(struct server *s, int socket_fd)
+static int run_session(struct server *s, struct vhost_session *session)
 {
-	struct vhost_session *session;
 	struct watchdog *watchdog;
-	int status;
-	int r = watchdog_start(s->signal_fd, socket_fd, &watchdog);
+	int status = EXIT_FAILURE;
+	int r = watchdog_start(s->signal_fd, vhost_session_fd(session), &watchdog);
 
-	if (r < 0)
-		fd_close(&socket_fd);
-	else
-		r = vhost_session_new(socket_fd, fs_device_vhost(s->device), &session);
 	if (r < 0) {
-		log_error("Cannot set up the connection: %s", log_strerror(r));
-		return EXIT_FAILURE;
+		log_error("Cannot watch over the connection: %s", log_strerror(r));
+	} else {
+		status = serve_session(session, watchdog_stop_fd(watchdog));
+		watchdog_ending(watchdog);
 	}
-	log_info("Client connected, servicing requests");
-	status = serve_session(session, watchdog_stop_fd(watchdog));
-	watchdog_ending(watchdog);
 	vhost_session_free(session);
 	return status;
 }
 
-static int accept_and_serve(struct server *s, struct vhost_listener *listener)
+static int cannot_set_up(int r)
 {
-	int fd;
+	log_error("Cannot set up the connection: %s", log_strerror(r));
+	return EXIT_FAILURE;
+}
+
+static int accept_and_serve(struct server *s)
+{
+	struct vhost_listener *listener = s->listener;
+	struct vhost_session *session;
+	int fd, r;
 
 	log_info("Waiting for vhost-user socket connection...");
 	activation_tell_ready();
@@ -275,8 +288,45 @@ static int accept_and_serve(struct server *s, struct vhost_listener *listener)
 		log_error("Cannot accept a front-end: %s", log_strerror(fd));
 		return EXIT_FAILURE;
 	}
+	r = vhost_session_new(fd, fs_device_vhost(s->device), arena_section(&s->arena, ARENA_VHOST),
+			      &session);
+	if (r < 0)
+		return cannot_set_up(r);
+	/* Not before: a successor has the one or the other. */
 	vhost_listener_close(listener);
-	return serve_connection(s, fd);
+	log_info("Client connected, servicing requests");
+	return run_session(s, session);
+}
+
+static int adopt_and_serve(struct server *s)
+{
+	struct vhost_session *session;
+	int r = vhost_session_adopt(fs_device_vhost(s->device),
+				    arena_section(&s->arena, ARENA_VHOST), &session);
+
+	if (r < 0)
+		return cannot_set_up(r);
+	log_info("Servicing requests again");
+	return run_session(s, session);
+}
+
+static bool has_session(struct server *s)
+{
+	return vhost_section_live(arena_section(&s->arena, ARENA_VHOST));
+}
+
+/* In the process that serves; `s->view` is its own. */
+static int build_and_serve(struct server *s)
+{
+	s->signal_fd = open_signal_fd();
+	if (s->signal_fd < 0) {
+		log_error("Cannot watch for signals: %s", log_strerror(s->signal_fd));
+		return EXIT_FAILURE;
+	}
+	if (build_server(s) < 0 || sandbox_seal(s->sandbox) < 0 || choose_handles(s) < 0)
+		return EXIT_FAILURE;
+	(void)malloc_trim(0);
+	return has_session(s) ? adopt_and_serve(s) : accept_and_serve(s);
 }
 
 uint32_t serve_max_watches(void)
@@ -294,23 +344,98 @@ uint32_t serve_max_watches(void)
 	return (uint32_t)(all / WATCHES_SHARE);
 }
 
+/* ---- Workers ---- */
+
+/* The predecessor ended the session, or was about to begin it: somebody may come, or nobody can. */
+static bool still_listens(const struct vhost_listener *listener)
+{
+	struct vhost_listener same;
+
+	return vhost_listener_adopt(&same, listener->fd) == 0;
+}
+
+/* What is not known to be somebody's was a dead worker's own, or being opened or closed by it. */
+static int close_leftovers(struct server *s)
+{
+	CLEANUP(descriptors_deinit) struct descriptors known = { 0 };
+	int r = descriptors_init(&known);
+
+	if (r < 0)
+		return r;
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		descriptors_know(&known, fd);
+	descriptors_know(&known, s->arena.fd);
+	fs_arena_each_fd(&s->arena, descriptors_know, &known);
+	/* The first worker may have died before it was in the arena. */
+	descriptors_know(&known, s->view->root_fd);
+	if (has_session(s))
+		vhost_section_each_fd(arena_section(&s->arena, ARENA_VHOST), descriptors_know,
+				      &known);
+	else
+		descriptors_know(&known, s->listener->fd);
+	return descriptors_close_others(&known);
+}
+
+static int take_over(struct server *s)
+{
+	int r;
+
+	if (!has_session(s) && !still_listens(s->listener)) {
+		log_error("The connection was lost with the worker");
+		return -ECONNRESET;
+	}
+	r = close_leftovers(s);
+	if (r < 0)
+		log_error("Cannot take over from the worker: %s", log_strerror(r));
+	return r;
+}
+
+static int work(void *arg, bool successor)
+{
+	struct server *s = arg;
+	int status = EXIT_FAILURE;
+
+	if ((!successor || take_over(s) == 0) && sandbox_enter_worker(s->sandbox, s->view) == 0)
+		status = build_and_serve(s);
+	server_deinit(s);
+	return status;
+}
+
+static int keep_workers(struct server *s)
+{
+	const struct keeper_options keeper = {
+		.max_restarts = s->options->max_restarts,
+		.work = work,
+		.arg = s,
+	};
+	int status;
+
+	if (sandbox_seal_keeper(s->sandbox) < 0)
+		return EXIT_FAILURE;
+	(void)malloc_trim(0); /* or every worker would get what the filter was made of */
+	status = keeper_run(&keeper);
+	(void)caps_take_up(); /* to remove the socket */
+	return status;
+}
+
 int serve(const struct options *options, uint32_t max_watches,
 	  const struct sandbox_options *sandbox, struct sandbox_view *view,
 	  struct vhost_listener *listener)
 {
 	struct server s CLEANUP(server_deinit) = {
+		.options = options,
+		.sandbox = sandbox,
+		.view = view,
+		.listener = listener,
+		.limits.max_watches = max_watches,
 		.arena = ARENA_NULL,
 		.signal_fd = -1,
-		.max_watches = max_watches,
 	};
+	int r = build_arena(&s);
 
-	s.signal_fd = open_signal_fd();
-	if (s.signal_fd < 0) {
-		log_error("Cannot watch for signals: %s", log_strerror(s.signal_fd));
+	if (r < 0) {
+		log_error("Cannot set up the server: %s", log_strerror(r));
 		return EXIT_FAILURE;
 	}
-	if (build_server(&s, options, view) < 0 || sandbox_seal(sandbox) < 0 ||
-	    choose_handles(&s, options) < 0)
-		return EXIT_FAILURE;
-	return accept_and_serve(&s, listener);
+	return view->proc_self_fd < 0 ? keep_workers(&s) : build_and_serve(&s);
 }

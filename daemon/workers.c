@@ -22,6 +22,10 @@
  * A request that waits for a lock holds no thread: what is needed to answer it is parked
  * (parked.h), and the thread goes on. When the queue stops, parked requests are answered first.
  *
+ * What a process had in flight when it died is served first, by its successor, one request at a time
+ * in the whole device: should that process die, too, the request whose turn it was is to blame, and
+ * is not served a third time.
+ *
  * Completions are pushed and announced in batches: when the ring has run empty, after BATCH
  * requests, before a request that moves much data, and before anything that may block.
  */
@@ -34,6 +38,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/inflight.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "daemon/parked.h"
@@ -44,6 +49,10 @@
 #define LARGE_BYTES	    65536u /* moving so much takes longer than announcing */
 #define NAP_MS		    2
 #define FOLLOWER_IDLE_SECS  10
+#define MAX_DEATHS	    2u /* that one request may cause */
+
+/* Whose turn it is among the requests that are served again. Outside of a team's lock. */
+static pthread_mutex_t again_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct queue_workers {
 	struct virtqueue *vq;	      /* borrowed */
@@ -76,6 +85,12 @@ struct worker {
 static bool team_stopping(struct queue_workers *team)
 {
 	return __atomic_load_n(&team->stopping, __ATOMIC_ACQUIRE);
+}
+
+/* What a dead process left is served before the queue stops. The leader's, or without one. */
+static bool has_to_lead(struct queue_workers *team)
+{
+	return !team_stopping(team) || vq_has_again(team->vq);
 }
 
 static void push_done(struct worker *w)
@@ -213,7 +228,7 @@ static bool become_leader(struct worker *w)
 	while (team->has_leader && !team->stopping && r == 0)
 		r = pthread_cond_clockwait(&team->lead_free, &team->lock, CLOCK_MONOTONIC, &until);
 	team->n_followers--;
-	if (team->stopping || team->has_leader)
+	if (team->has_leader || !has_to_lead(team))
 		return false;
 	team->has_leader = true;
 	w->leading = true;
@@ -240,6 +255,7 @@ static void serve(struct worker *w)
 	message->writable = chain->iov + chain->n_readable;
 	message->n_writable = chain->n_writable;
 	message->damaged = chain->damaged;
+	message->inflight = chain->inflight;
 	if (chain->n_bytes > LARGE_BYTES)
 		push_done(w);
 	written = fuse_session_serve(w->fuse, message);
@@ -250,6 +266,18 @@ static void serve(struct worker *w)
 	w->done[w->n_done++] = (struct vq_used){ .head = chain->head, .n_written = written };
 	if (!w->leading || w->n_done == BATCH)
 		push_done(w);
+}
+
+/* The lock is held until the answer is pushed: what comes after is nothing to blame it for. */
+static void serve_again(struct worker *w)
+{
+	struct inflight *inflight = w->chain.inflight;
+	scoped_lock(&again_lock);
+
+	if (++inflight->attempts >= MAX_DEATHS)
+		w->chain.damaged = true; /* is answered so */
+	serve(w);
+	push_done(w);
 }
 
 /* Leaves the ring alone for a while. True when there is work then. */
@@ -297,10 +325,13 @@ static void lead(struct worker *w)
 	struct queue_workers *team = w->team;
 
 	vq_notifications_off(team->vq);
-	while (w->leading && !team_stopping(team)) {
+	while (w->leading && has_to_lead(team)) {
 		switch (vq_pop(team->vq, &w->chain)) {
 		case VQ_POP_CHAIN:
-			serve(w);
+			if (unlikely(w->chain.again))
+				serve_again(w);
+			else
+				serve(w);
 			break;
 		case VQ_POP_EMPTY:
 			wait_for_work(w);

@@ -49,6 +49,26 @@ size_t fuse_session_section_bytes(void)
 	return sizeof(struct session_state);
 }
 
+static struct fs_negotiated negotiated_by(uint64_t flags)
+{
+	return (struct fs_negotiated){
+		.submounts = flags & FUSE_SUBMOUNTS,
+		.writeback = flags & FUSE_WRITEBACK_CACHE,
+		.posix_acl = flags & FUSE_POSIX_ACL,
+		.no_open = flags & FUSE_NO_OPEN_SUPPORT,
+		.no_opendir = flags & FUSE_NO_OPENDIR_SUPPORT,
+	};
+}
+
+/* A predecessor that died in the middle of INIT has left nothing that was agreed on. */
+static void resume(struct fuse_session *session)
+{
+	const struct fs_negotiated negotiated = negotiated_by(session->state->flags);
+
+	if (session_initialised(session))
+		fs_resume(session->fs, &negotiated);
+}
+
 /*
  * The state is taken as it is found: zero in a new arena, or what a predecessor negotiated and the
  * guest still relies on.
@@ -72,6 +92,7 @@ int fuse_session_new(const struct fuse_session_options *options, struct fs *fs, 
 	if (r < 0)
 		return r;
 	pthread_mutex_init(&session->lock, NULL);
+	resume(session);
 	*ret_session = take_ptr(session);
 	return 0;
 }
@@ -88,14 +109,8 @@ void fuse_session_free(struct fuse_session *session)
 /* With the lock held: nobody gets past the INIT check until the state is complete again. */
 static void enter_state(struct fuse_session *session, uint32_t minor, uint64_t flags)
 {
+	const struct fs_negotiated negotiated = negotiated_by(flags);
 	struct session_state *state = session->state;
-	const struct fs_negotiated negotiated = {
-		.submounts = flags & FUSE_SUBMOUNTS,
-		.writeback = flags & FUSE_WRITEBACK_CACHE,
-		.posix_acl = flags & FUSE_POSIX_ACL,
-		.no_open = flags & FUSE_NO_OPEN_SUPPORT,
-		.no_opendir = flags & FUSE_NO_OPENDIR_SUPPORT,
-	};
 
 	__atomic_store_n(&state->initialised, 0, __ATOMIC_RELEASE);
 	lock_waiters_give_up(session->waiters, NULL);

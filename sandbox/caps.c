@@ -53,12 +53,13 @@ static int cap_sets_get(struct cap_sets *ret)
 }
 
 /* The inheritable set becomes empty: nothing is ever executed. */
-static int cap_sets_put(uint64_t keep)
+static int cap_sets_put(const struct cap_sets *sets)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-		{ .effective = (uint32_t)keep, .permitted = (uint32_t)keep },
-		{ .effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32) },
+		{ .effective = (uint32_t)sets->effective, .permitted = (uint32_t)sets->permitted },
+		{ .effective = (uint32_t)(sets->effective >> 32),
+		  .permitted = (uint32_t)(sets->permitted >> 32) },
 	};
 
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
@@ -78,23 +79,26 @@ static int bounding_set_drop(uint64_t keep)
 	return 0;
 }
 
-static int keep_only(uint64_t keep)
+/* `besides` stays permitted, too, but leaves the bounding set. */
+static int keep_only(uint64_t keep, uint64_t besides, bool effective)
 {
 	struct cap_sets have = { 0 };
+	struct cap_sets sets;
 	int r;
 
 	r = cap_sets_get(&have);
 	if (r < 0)
 		return r;
-	keep &= have.permitted;
+	sets.permitted = have.permitted & (keep | besides);
+	sets.effective = effective ? sets.permitted : 0;
 	if (caps_have(CAP_SETPCAP)) {
-		r = bounding_set_drop(keep);
+		r = bounding_set_drop(keep & have.permitted);
 		if (r < 0)
 			return r;
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
-	return cap_sets_put(keep);
+	return cap_sets_put(&sets);
 }
 
 bool caps_have(unsigned int cap)
@@ -114,9 +118,30 @@ int caps_find(const char *name, uint64_t *ret_bit)
 	return 0;
 }
 
+static uint64_t wanted(bool readonly, uint64_t add, uint64_t drop)
+{
+	return ((readonly ? KEEP_READING : KEEP_SERVING) | add) & ~drop;
+}
+
 int caps_keep_for_serving(bool readonly, uint64_t add, uint64_t drop)
 {
-	return keep_only(((readonly ? KEEP_READING : KEEP_SERVING) | add) & ~drop);
+	return keep_only(wanted(readonly, add, drop), 0, true);
+}
+
+int caps_keep_for_workers(bool readonly, uint64_t add, uint64_t drop, bool admin)
+{
+	return keep_only(wanted(readonly, add, drop), admin ? CAP_BIT(CAP_SYS_ADMIN) : 0, false);
+}
+
+int caps_take_up(void)
+{
+	struct cap_sets have = { 0 };
+	int r = cap_sets_get(&have);
+
+	if (r < 0)
+		return r;
+	have.effective = have.permitted;
+	return cap_sets_put(&have);
 }
 
 int caps_drop_all(void)

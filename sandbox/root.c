@@ -7,6 +7,13 @@
  * root, no other process can be named, and /proc itself goes away with the old root. No new proc
  * is mounted for that, since containers often forbid it.
  *
+ * A worker that is made later (sandbox_seal_keeper) has another folder, that of its own process. It
+ * is opened below a /proc that is not part of any view: the keeper's working directory, which a
+ * worker leaves at once. In namespaces that is a new proc, not mounted anywhere, of which only
+ * processes are shown, and only the keeper and its worker are there; a worker that is taken over
+ * can get there by "..", and finds nothing that it does not have. In a chroot it is the host's, and
+ * the folder is cloned as above.
+ *
  * A share may also be a single regular file. It then has no part in the view: the root becomes a
  * folder in which nothing lies but a list of our own descriptors, and the file is only the
  * descriptor that serving starts from.
@@ -32,6 +39,7 @@
 
 #define PROC_SELF_FD "/proc/self/fd"
 #define BARE_DIR     "/proc/self/fdinfo"
+#define PROC_BELOW   "self/fd"
 
 int root_check(const char *shared_dir)
 {
@@ -95,6 +103,72 @@ static int open_proc_self_fd(enum confine confine)
 			  "forbidden use --sandbox=chroot or --sandbox=none.",
 			  PROC_SELF_FD, log_strerror(fd));
 	return fd;
+}
+
+/* Of the PID namespace this process is in; not mounted anywhere. -errno where that is forbidden. */
+static int new_proc(void)
+{
+	cleanup_fd int fs = neg_errno(fsopen("proc", FSOPEN_CLOEXEC));
+	int r = fs;
+
+	if (r >= 0)
+		r = neg_errno(fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0));
+	if (r >= 0)
+		r = neg_errno(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	if (r < 0)
+		return r;
+	return neg_errno(fsmount(fs, FSMOUNT_CLOEXEC,
+				 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					 MOUNT_ATTR_NOEXEC));
+}
+
+/* What a keeper's workers find their descriptors below; -1: there is to be no keeper. */
+static int open_proc_for_workers(const struct sandbox_options *options)
+{
+	int fd;
+
+	if (!options->keeper || options->mode == SANDBOX_NONE)
+		return -1;
+	if (options->mode == SANDBOX_CHROOT)
+		return open_dir("/proc");
+	fd = new_proc();
+	if (fd < 0)
+		log_info("A server that dies will not be replaced: proc cannot be mounted (%s)",
+			 log_strerror(fd));
+	return fd;
+}
+
+/* The last change of the view. */
+static int enter_proc(int workers_proc, struct sandbox_view *view)
+{
+	if (workers_proc < 0)
+		return 0;
+	if (fchdir(workers_proc) < 0)
+		return -errno;
+	fd_close(&view->proc_self_fd);
+	return 0;
+}
+
+int root_enter_worker(const struct sandbox_options *options, struct sandbox_view *view)
+{
+	int fd = -EPERM;
+
+	if (options->mode == SANDBOX_NONE) {
+		fd = open_dir(PROC_SELF_FD);
+	} else {
+		if (options->mode == SANDBOX_CHROOT && caps_have(CAP_SYS_ADMIN))
+			fd = neg_errno(open_tree(AT_FDCWD, PROC_BELOW,
+						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+		if (fd < 0)
+			fd = open_dir(PROC_BELOW);
+		/* Out of the keeper's. The root may be a folder of the keeper's own (BARE_DIR). */
+		if (fd >= 0 && fchdir(fd) < 0)
+			fd = -errno;
+	}
+	if (fd < 0)
+		log_error("Cannot open the worker's descriptors in /proc: %s", log_strerror(fd));
+	view->proc_self_fd = fd;
+	return MIN(fd, 0);
 }
 
 /* Before mount_setattr(2), Linux 5.12: only the topmost mount, keeping the flags it has. */
@@ -217,6 +291,7 @@ static int open_new_root(void)
 int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_view)
 {
 	bool file = is_file(options->shared_dir);
+	cleanup_fd int workers_proc = -1;
 	cleanup_fd int proc = -1;
 	cleanup_fd int tree = -1;
 	cleanup_fd int root = -1;
@@ -225,6 +300,7 @@ int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_v
 	proc = open_proc_self_fd(CONFINE);
 	if (proc < 0)
 		return proc;
+	workers_proc = open_proc_for_workers(options);
 	r = detach_from_host();
 	if (r < 0)
 		return r;
@@ -246,7 +322,7 @@ int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_v
 		return root;
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
 					   .proc_self_fd = take_fd(&proc) };
-	return 0;
+	return enter_proc(workers_proc, ret_view);
 }
 
 static int open_share(const char *shared_dir)
@@ -260,9 +336,11 @@ static int open_share(const char *shared_dir)
 	return fd;
 }
 
-int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
+int root_chroot(const struct sandbox_options *options, struct sandbox_view *ret_view)
 {
+	const char *shared_dir = options->shared_dir;
 	bool file = is_file(shared_dir);
+	cleanup_fd int workers_proc = -1;
 	cleanup_fd int proc = -1;
 	cleanup_fd int root = -1;
 	int r;
@@ -275,6 +353,7 @@ int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
 	proc = open_proc_self_fd(CONFINE_IF_PERMITTED);
 	if (proc < 0)
 		return proc;
+	workers_proc = open_proc_for_workers(options);
 	if (file) {
 		root = open_share(shared_dir);
 		if (root < 0)
@@ -293,19 +372,21 @@ int root_chroot(const char *shared_dir, struct sandbox_view *ret_view)
 		return root;
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
 					   .proc_self_fd = take_fd(&proc) };
-	return 0;
+	return enter_proc(workers_proc, ret_view);
 }
 
-int root_plain(const char *shared_dir, struct sandbox_view *ret_view)
+int root_plain(const struct sandbox_options *options, struct sandbox_view *ret_view)
 {
 	cleanup_fd int proc = open_proc_self_fd(CONFINE_NOT);
 	cleanup_fd int root = -1;
 
 	if (proc < 0)
 		return proc;
-	root = open_share(shared_dir);
+	root = open_share(options->shared_dir);
 	if (root < 0)
 		return root;
+	if (options->keeper)
+		fd_close(&proc);
 	*ret_view = (struct sandbox_view){ .root_fd = take_fd(&root),
 					   .proc_self_fd = take_fd(&proc) };
 	return 0;

@@ -16,9 +16,12 @@ int root_check(const char *shared_dir);
 int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_view);
 
 /* chroot(2) into the shared directory; root only. */
-int root_chroot(const char *shared_dir, struct sandbox_view *ret_view);
+int root_chroot(const struct sandbox_options *options, struct sandbox_view *ret_view);
 
 /* Opens what serving needs; the process still sees everything. */
-int root_plain(const char *shared_dir, struct sandbox_view *ret_view);
+int root_plain(const struct sandbox_options *options, struct sandbox_view *ret_view);
+
+/* In a worker, whose keeper has been through one of the above: `view->proc_self_fd` is opened. */
+int root_enter_worker(const struct sandbox_options *options, struct sandbox_view *view);
 
 #endif

@@ -18,6 +18,11 @@
  *           not dumpable  no other process of the same user looks into guest data
  *           seccomp       only the system calls that serving makes
  *
+ * With a keeper the second stage has two halves. The keeper seals itself first and makes workers
+ * then; each seals itself as above before it serves. Neither can get more than the keeper was
+ * permitted, so that is a little more than serving takes (seccomp.c), and the keeper does not use
+ * it: it has no capability in effect, looks at nothing that a peer sent, and waits.
+ *
  * The walls are independent: each mode of --sandbox and --seccomp takes away one of them and
  * leaves the others. None of them replaces a check of what a guest sent.
  */
@@ -44,9 +49,9 @@ static int enter_view(const struct sandbox_options *options, struct sandbox_view
 		r = namespaces_enter(options);
 		return r < 0 ? r : root_pivot(options, ret_view);
 	case SANDBOX_CHROOT:
-		return root_chroot(options->shared_dir, ret_view);
+		return root_chroot(options, ret_view);
 	case SANDBOX_NONE:
-		return root_plain(options->shared_dir, ret_view);
+		return root_plain(options, ret_view);
 	}
 	return -EINVAL;
 }
@@ -73,11 +78,11 @@ int sandbox_enter(const struct sandbox_options *options, struct sandbox_view *re
 	return enter_view(options, ret_view);
 }
 
-int sandbox_seal(const struct sandbox_options *options)
+/* The same for all who serve: what is given up cannot be had back. */
+static int give_up(int caps_result)
 {
-	int r;
+	int r = caps_result;
 
-	r = caps_keep_for_serving(options->readonly, options->caps_add, options->caps_drop);
 	if (r < 0) {
 		log_error("Cannot reduce capabilities: %s; start as an ordinary user.",
 			  log_strerror(r));
@@ -88,7 +93,35 @@ int sandbox_seal(const struct sandbox_options *options)
 		log_error("Cannot give up privileges for good: %s; a Linux kernel of 5.10 or "
 			  "later is needed.",
 			  log_strerror(r));
+	}
+	return r;
+}
+
+int sandbox_seal(const struct sandbox_options *options)
+{
+	int r = give_up(
+		caps_keep_for_serving(options->readonly, options->caps_add, options->caps_drop));
+
+	return r < 0 ? r : seccomp_install_server(options->seccomp, options->file_handles);
+}
+
+int sandbox_seal_keeper(const struct sandbox_options *options)
+{
+	/* In a chroot each worker clones the mount of its descriptors (root.c). */
+	bool admin = options->mode == SANDBOX_CHROOT;
+	int r = give_up(caps_keep_for_workers(options->readonly, options->caps_add,
+					      options->caps_drop, admin));
+
+	return r < 0 ? r : seccomp_install_keeper(options->seccomp, options->file_handles);
+}
+
+int sandbox_enter_worker(const struct sandbox_options *options, struct sandbox_view *view)
+{
+	int r = caps_take_up();
+
+	if (r < 0) {
+		log_error("Cannot take up the worker's capabilities: %s", log_strerror(r));
 		return r;
 	}
-	return seccomp_install_server(options->seccomp, options->file_handles);
+	return root_enter_worker(options, view);
 }

@@ -30,6 +30,7 @@ struct sandbox_options {
 	bool file_handles;	/* the server may open files by handle */
 	uint64_t caps_add;	/* capabilities to keep besides, and not to, as bits */
 	uint64_t caps_drop;
+	bool keeper; /* the server is a keeper and workers, see sandbox_seal_keeper() */
 	/* Runs in the launcher after the fork: to close what only the server needs. */
 	void (*in_launcher)(void *arg);
 	/* Runs in the launcher when the server has ended, just before the launcher exits. */
@@ -40,7 +41,7 @@ struct sandbox_options {
 /* What the server works with afterwards; fds close-on-exec, owned by the caller. */
 struct sandbox_view {
 	int root_fd;	  /* O_PATH of the shared directory or file */
-	int proc_self_fd; /* O_PATH of /proc/self/fd */
+	int proc_self_fd; /* O_PATH of /proc/self/fd; -1: each worker is to ask for its own */
 };
 
 /*
@@ -62,5 +63,20 @@ int sandbox_enter(const struct sandbox_options *options, struct sandbox_view *re
  * later threads inherit).
  */
 int sandbox_seal(const struct sandbox_options *options);
+
+/*
+ * Stage 2 for a keeper, which makes workers and waits for them, where sandbox_enter() has left
+ * `proc_self_fd` to the workers. Everything a worker may do later must be permitted to the keeper
+ * now, because neither filters nor capabilities can be had back; but it gives up the use of its
+ * capabilities, and what it is permitted besides is what making and sealing a worker takes.
+ */
+int sandbox_seal_keeper(const struct sandbox_options *options);
+
+/*
+ * First thing in a worker, a child of the keeper that is of one thread: opens the worker's own
+ * /proc/self/fd and takes up the capabilities that sandbox_seal() will reduce. `view->proc_self_fd`
+ * is written. 0, or -errno after one log line.
+ */
+int sandbox_enter_worker(const struct sandbox_options *options, struct sandbox_view *view);
 
 #endif

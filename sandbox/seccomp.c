@@ -14,8 +14,11 @@
 #include <linux/fsverity.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -155,6 +158,17 @@ static const struct call_group server_groups[] = {
 	GROUP(alias_calls),
 };
 
+/*
+ * The keeper makes workers and waits for them; a worker opens its own descriptors' folder, closes
+ * what its predecessor left, asks which kernel this is, and seals itself. What only some arguments of are harmless has been
+ * left to the worker's own filter, which is asked as well.
+ */
+static const int keeper_calls[] = {
+	SCMP_SYS(close_range),	   SCMP_SYS(getppid), SCMP_SYS(kill),	SCMP_SYS(openat),
+	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(seccomp), SCMP_SYS(tgkill), SCMP_SYS(uname),
+	SCMP_SYS(wait4),	   SCMP_SYS(waitid),
+};
+
 /* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */
 static const int launcher_calls[] = {
 	SCMP_SYS(brk),		SCMP_SYS(clock_gettime),
@@ -170,6 +184,7 @@ static const int launcher_calls[] = {
 	SCMP_SYS(write),
 };
 
+static const struct call_group keeper_groups[] = { GROUP(keeper_calls) };
 static const struct call_group handle_groups[] = { GROUP(handle_calls) };
 static const struct call_group launcher_groups[] = { GROUP(launcher_calls) };
 
@@ -226,6 +241,9 @@ static const struct call_rule server_rules[] = {
 	 */
 	{ SCMP_SYS(openat), SCMP_ACT_ALLOW, AT_DESCRIPTOR },
 	{ SCMP_SYS(openat), SCMP_ACT_ERRNO(ENOENT), AT_CWD },
+};
+
+static const struct call_rule common_rules[] = {
 	/* Threads, not processes. The flags of clone3 are out of a filter's sight: libc falls back. */
 	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
 	  ARG_MASKED(CLONE_FLAGS_ARG, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) },
@@ -240,6 +258,9 @@ static const struct call_rule server_rules[] = {
 	{ SCMP_SYS(prlimit64), SCMP_ACT_ALLOW, ARG_IS(2, 0) },
 	/* Without an address: on connected sockets. */
 	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
+	/* Looking at a message that stays in the socket until it has been handled. */
+	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_PEEK_OFF) },
+	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_RCVTIMEO) },
 	/* libc tries it and knows another way. */
 	{ NR_FCHMODAT2, SCMP_ACT_ERRNO(ENOSYS) },
 };
@@ -247,6 +268,23 @@ static const struct call_rule server_rules[] = {
 /* A line for the system log, on the socket that is connected to it. */
 static const struct call_rule launcher_rules[] = {
 	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
+};
+
+/* The worker has its keeper's descriptors and nothing else of it; see daemon/keeper.c. */
+#define WORKER_CLONE_FLAGS (CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD)
+
+static const struct call_rule keeper_rules[] = {
+	{ SCMP_SYS(clone), SCMP_ACT_ALLOW,
+	  ARG_MASKED(CLONE_FLAGS_ARG, ~(uint64_t)WORKER_CLONE_FLAGS, 0) },
+	/* A copy of one folder of proc; mounting it, or anything, is not in the list. */
+	{ SCMP_SYS(open_tree), SCMP_ACT_ALLOW, ARG_IS(2, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_PDEATHSIG) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_GET_TID_ADDRESS) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_NO_NEW_PRIVS) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_DUMPABLE) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_CAPBSET_READ) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_CAP_AMBIENT) },
+	{ SCMP_SYS(prctl), SCMP_ACT_ALLOW, ARG_IS(0, PR_SET_SECCOMP) },
 };
 
 static void release_filter(scmp_filter_ctx *filter)
@@ -316,7 +354,7 @@ static uint32_t default_action(enum sandbox_seccomp mode)
 	}
 }
 
-int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles)
+static int install(enum sandbox_seccomp mode, int (*add)(scmp_filter_ctx filter), bool file_handles)
 {
 	CLEANUP(release_filter) scmp_filter_ctx filter = NULL;
 	int r = -ENOMEM;
@@ -331,11 +369,11 @@ int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles)
 	if (r == 0)
 		r = add_rules(filter, memory_rules, ARRAY_SIZE(memory_rules));
 	if (r == 0)
-		r = add_rules(filter, server_rules, ARRAY_SIZE(server_rules));
+		r = add_rules(filter, common_rules, ARRAY_SIZE(common_rules));
 	if (r == 0)
 		r = add_rules(filter, ioctl_rules, ARRAY_SIZE(ioctl_rules));
 	if (r == 0)
-		r = add_signal_rule(filter, SCMP_SYS(tgkill), getpid());
+		r = add(filter);
 	if (r == 0)
 		r = load(filter);
 	if (r < 0)
@@ -343,6 +381,30 @@ int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles)
 			  "filters use --seccomp=none.",
 			  log_strerror(r));
 	return r;
+}
+
+static int add_for_server(scmp_filter_ctx filter)
+{
+	int r = add_rules(filter, server_rules, ARRAY_SIZE(server_rules));
+
+	return r < 0 ? r : add_signal_rule(filter, SCMP_SYS(tgkill), getpid());
+}
+
+static int add_for_keeper(scmp_filter_ctx filter)
+{
+	int r = add_groups(filter, keeper_groups, ARRAY_SIZE(keeper_groups));
+
+	return r < 0 ? r : add_rules(filter, keeper_rules, ARRAY_SIZE(keeper_rules));
+}
+
+int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles)
+{
+	return install(mode, add_for_server, file_handles);
+}
+
+int seccomp_install_keeper(enum sandbox_seccomp mode, bool file_handles)
+{
+	return install(mode, add_for_keeper, file_handles);
 }
 
 int seccomp_install_launcher(pid_t child)

@@ -16,6 +16,13 @@
 int seccomp_install_server(enum sandbox_seccomp mode, bool file_handles);
 
 /*
+ * The filter of a keeper, which its workers inherit and add their own to: everything that serving
+ * needs, and to make a worker, wait for it, signal it, and to enter and seal it. 0, or -errno after
+ * one log line.
+ */
+int seccomp_install_keeper(enum sandbox_seccomp mode, bool file_handles);
+
+/*
  * The filter of the launcher: wait for `child`, pass signals on to it, remove files. Everything
  * else fails with EPERM, since nobody would watch over the launcher's death. 0 or -errno.
  */

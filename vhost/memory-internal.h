@@ -42,4 +42,10 @@ const struct guest_region *guest_memory_region(const struct guest_memory *memory
 
 bool guest_memory_is_empty(const struct guest_memory *memory);
 
+unsigned int guest_memory_n_regions(const struct guest_memory *memory);
+
+/* A region as it was added. Returns the descriptor it is mapped from; borrowed. */
+int guest_memory_describe(const struct guest_memory *memory, unsigned int i,
+			  struct guest_region_desc *ret_desc);
+
 #endif

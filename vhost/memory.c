@@ -19,6 +19,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "vhost/memory-fault.h"
@@ -27,8 +28,10 @@
 struct guest_mapping {
 	unsigned int refs; /* atomic; one per table */
 	int watch;	   /* slot of the SIGBUS handler */
+	int fd;		   /* owned; to be mapped again by a successor of this process */
 	void *base;	   /* owned mapping */
 	size_t bytes;
+	uint64_t offset; /* in the file */
 };
 
 /* ---- Mappings ---- */
@@ -65,6 +68,7 @@ static void mapping_put(struct guest_mapping *mapping)
 	memory_fault_unwatch(mapping->watch);
 	if (munmap(mapping->base, mapping->bytes) < 0)
 		log_error("Cannot unmap guest memory: %s", log_strerror(errno));
+	fd_close(&mapping->fd);
 	free(mapping);
 }
 
@@ -76,7 +80,12 @@ static int mapping_new(int fd, uint64_t offset, size_t bytes, size_t granule,
 
 	if (!mapping)
 		return -ENOMEM;
-	*mapping = (struct guest_mapping){ .refs = 1, .bytes = bytes };
+	*mapping = (struct guest_mapping){
+		.refs = 1,
+		.fd = fd,
+		.bytes = bytes,
+		.offset = offset,
+	};
 	mapping->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 			     (off_t)offset);
 	if (mapping->base == MAP_FAILED) {
@@ -243,6 +252,26 @@ int guest_memory_remove(struct guest_memory *base, const struct guest_region_des
 	table_append(memory, base->regions + place + 1, base->n_regions - place - 1);
 	*ret_memory = memory;
 	return 0;
+}
+
+unsigned int guest_memory_n_regions(const struct guest_memory *memory)
+{
+	return memory->n_regions;
+}
+
+int guest_memory_describe(const struct guest_memory *memory, unsigned int i,
+			  struct guest_region_desc *ret_desc)
+{
+	const struct guest_region *region = &memory->regions[i];
+	const struct guest_mapping *mapping = region->mapping;
+
+	*ret_desc = (struct guest_region_desc){
+		.gpa = region->gpa,
+		.size_bytes = region->size_bytes,
+		.uva = region->uva,
+		.mmap_offset = mapping->offset + (uint64_t)(region->hva - (char *)mapping->base),
+	};
+	return mapping->fd;
 }
 
 struct guest_memory *guest_memory_get(struct guest_memory *memory)

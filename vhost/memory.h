@@ -28,7 +28,7 @@ struct guest_region_desc {
 struct guest_memory *guest_memory_new(void);
 
 /*
- * A new table: `base` plus one region, mapped from `fd` (borrowed). -EINVAL for zero size, wrap,
+ * A new table: `base` plus one region, mapped from `fd`, which is taken on success. -EINVAL for zero size, wrap,
  * overlap or a file too short for the region; -ENOSPC at the limit; -errno of mmap(2).
  */
 int guest_memory_add(struct guest_memory *base, const struct guest_region_desc *desc, int fd,

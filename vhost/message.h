@@ -35,10 +35,17 @@ enum vhost_recv_result {
 };
 
 /*
- * Takes one message from a stream socket without waiting for its beginning; its rest may take
- * `timeout_ms`. Descriptors of a message that is not returned are closed.
+ * Looks at the first message in a stream socket without waiting for its beginning; its rest may
+ * take `timeout_ms`. The message stays in the socket, where the same process or another can look at it
+ * again, until vhost_message_take(). Descriptors of a message that is not returned are closed.
  */
-enum vhost_recv_result vhost_message_recv(int fd, int timeout_ms, struct vhost_message *message);
+enum vhost_recv_result vhost_message_peek(int fd, int timeout_ms, struct vhost_message *message);
+
+/*
+ * Takes out of the socket what vhost_message_peek() has looked at last, by whichever process, unless
+ * it has been taken. Copies of the descriptors that it came with stay open. 0 or -errno.
+ */
+int vhost_message_take(int fd);
 
 /* Closes the descriptors that are still in the message. */
 void vhost_message_close_fds(struct vhost_message *message);

@@ -59,9 +59,8 @@ int vhost_set_features(struct vhost_session *session, struct vhost_message *mess
 		return -EINVAL;
 	}
 	log_debug("Virtio features %#llx", (unsigned long long)features);
-	session->features = features;
 	/* Running queues keep the ring layout features that they were started with. */
-	session_queues_update(session);
+	session->features = features;
 	return 0;
 }
 
@@ -167,19 +166,18 @@ int vhost_set_backend_req_fd(struct vhost_session *session, struct vhost_message
 			     struct vhost_reply *reply)
 {
 	cleanup_fd int fd = vhost_message_steal_fd(message, 0);
-	int r = vhost_backend_check_channel(fd), old;
+	int r = vhost_backend_check_channel(fd);
 
 	if (r < 0) {
 		log_peer("The channel for requests of the back-end is no socket or pipe");
 		return r;
 	}
-	old = session->channel_fd;
+	session_retire_fd(session, &session->channel_fd);
 	session->channel_fd = take_fd(&fd);
 	/* Notifications are the only use for it. No queue uses the old one after this. */
 	session_queues_set_channel(
 		session, session_agreed(session, VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS)
 				 ? session->channel_fd
 				 : -1);
-	fd_close(&old);
 	return 0;
 }

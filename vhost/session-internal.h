@@ -8,6 +8,7 @@
 #include "vhost/memory-internal.h"
 #include "vhost/message.h"
 #include "vhost/requests.h"
+#include "vhost/session-save.h"
 #include "vhost/session.h"
 #include "vhost/virtqueue-internal.h"
 
@@ -34,12 +35,17 @@ struct vhost_session {
 	int fd;				   /* owned; the front-end */
 	int channel_fd;			   /* owned; our own requests, -1 without */
 	const struct vhost_device *device; /* borrowed */
+	struct vhost_section *section;	   /* borrowed */
 	uint64_t features;		   /* acknowledged */
 	uint64_t protocol_features;	   /* acknowledged */
 	uint64_t status;		   /* as the driver set it; kept for GET_STATUS only */
 	struct guest_memory *memory;	   /* reference; never NULL */
-	bool dead;			   /* cannot go on; logged */
-	struct vhost_message message;	   /* the one being handled */
+	/* Replaced by the message in hand, and to be let go when that is saved. Owned. */
+	struct guest_memory *former_memory;
+	int former_fds[VHOST_MAX_QUEUES + 1];
+	unsigned int n_former_fds;
+	bool dead;		      /* cannot go on; logged */
+	struct vhost_message message; /* the one being handled */
 	struct session_queue queues[VHOST_MAX_QUEUES];
 };
 
@@ -49,6 +55,28 @@ static inline bool session_agreed(const struct vhost_session *session,
 	return session->protocol_features & VHOST_BIT(bit);
 }
 
+/* session.c */
+/* Closes a descriptor, but not before a saved session that does not have it holds. Leaves -1. */
+void session_retire_fd(struct vhost_session *session, int *fd);
+/* Lets go what was replaced. */
+void session_drop_former(struct vhost_session *session);
+/* A session without connection and with nothing known of the front-end. NULL: out of memory. */
+struct vhost_session *session_alloc(const struct vhost_device *device, void *section);
+
+/* Takes the message that has been handled out of the socket, and answers it. */
+void session_finish_message(struct vhost_session *session, const struct saved_answer *answer);
+
+/* session-save.c */
+/* From here on, until the end, a successor can adopt the session. */
+void session_begin_saving(struct vhost_session *session);
+void session_end_saving(struct vhost_session *session);
+/* Writes down all that is known, and the answer to the message in hand. */
+void session_save(struct vhost_session *session, const struct saved_answer *answer);
+/* The message with which the session was saved last is done with. */
+void session_answered(struct vhost_session *session);
+/* The copy that holds. */
+const struct saved_session *session_saved(const struct vhost_section *section);
+
 /* session-features.c */
 uint64_t session_offered_features(const struct vhost_session *session);
 uint64_t session_offered_protocol_features(const struct vhost_session *session);
@@ -56,10 +84,11 @@ uint64_t session_offered_protocol_features(const struct vhost_session *session);
 /* session-queue.c */
 void session_queues_init(struct vhost_session *session);
 void session_queues_deinit(struct vhost_session *session);
-/* Starts the queue if it has become startable, stops it if it may not run any more. */
-void session_queue_update(struct vhost_session *session, unsigned int index);
-void session_queues_update(struct vhost_session *session);
-/* Stops the queue if it runs, keeping its position; session_queue_update() starts it again. */
+/* Stops all that may not run any more. */
+void session_queues_stop_unfit(struct vhost_session *session);
+/* Starts all that may run. */
+void session_queues_start_fit(struct vhost_session *session);
+/* Stops the queue if it runs, keeping its position; session_queues_start_fit() starts it again. */
 void session_queue_pause(struct vhost_session *session, struct session_queue *q);
 /* Stops all that run, keeping their positions. */
 void session_queues_pause(struct vhost_session *session);

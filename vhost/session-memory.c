@@ -5,6 +5,7 @@
  * Running queues are stopped around a change, which drains them, and started again on the new
  * table as far as their rings are still mapped. A change that fails leaves the former table.
  */
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "vhost/session-internal.h"
@@ -12,9 +13,8 @@
 static void use_memory(struct vhost_session *session, struct guest_memory *memory)
 {
 	session_queues_pause(session);
-	guest_memory_put(session->memory);
+	session->former_memory = session->memory;
 	session->memory = memory;
-	session_queues_update(session);
 }
 
 static struct guest_region_desc region_desc(const struct vhost_user_region *wire)
@@ -73,16 +73,18 @@ static void log_map_failure(const struct guest_region_desc *desc, int r)
 	}
 }
 
-static int add_region(struct guest_memory **memory, const struct vhost_user_region *wire, int fd)
+/* Takes the descriptor out of the message. */
+static int add_region(struct guest_memory **memory, const struct vhost_user_region *wire, int *fd)
 {
 	struct guest_region_desc desc = region_desc(wire);
 	struct guest_memory *next;
-	int r = guest_memory_add(*memory, &desc, fd, &next);
+	int r = guest_memory_add(*memory, &desc, *fd, &next);
 
 	if (r < 0) {
 		log_map_failure(&desc, r);
 		return r;
 	}
+	(void)take_fd(fd); /* the table has it */
 	guest_memory_put(*memory);
 	*memory = next;
 	return 0;
@@ -122,7 +124,7 @@ int vhost_set_mem_table(struct vhost_session *session, struct vhost_message *mes
 	if (!memory)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < table->n_regions; i++) {
-		r = add_region(&memory, &table->regions[i], message->fds[i]);
+		r = add_region(&memory, &table->regions[i], &message->fds[i]);
 		if (r < 0) {
 			guest_memory_put(memory);
 			return r;
@@ -146,7 +148,7 @@ int vhost_add_mem_reg(struct vhost_session *session, struct vhost_message *messa
 		      struct vhost_reply *reply)
 {
 	struct guest_memory *memory = guest_memory_get(session->memory);
-	int r = add_region(&memory, &message->payload.region.region, message->fds[0]);
+	int r = add_region(&memory, &message->payload.region.region, &message->fds[0]);
 
 	if (r < 0)
 		guest_memory_put(memory);

@@ -35,7 +35,7 @@ void session_queue_pause(struct vhost_session *session, struct session_queue *q)
 	if (!q->running)
 		return;
 	device->ops->queue_stop(device->opaque, q->vq.index, &q->vq);
-	q->next_avail = vq_close(&q->vq);
+	q->next_avail = vq_close(&q->vq, session->section->generation);
 	q->running = false;
 }
 
@@ -43,12 +43,6 @@ void session_queues_pause(struct vhost_session *session)
 {
 	for (unsigned int i = 0; i < VHOST_MAX_QUEUES; i++)
 		session_queue_pause(session, &session->queues[i]);
-}
-
-void session_queues_update(struct vhost_session *session)
-{
-	for (unsigned int i = 0; i < VHOST_MAX_QUEUES; i++)
-		session_queue_update(session, i);
 }
 
 static bool is_enabled(const struct vhost_session *session, const struct session_queue *q)
@@ -68,6 +62,7 @@ static void queue_start(struct vhost_session *session, struct session_queue *q)
 		.kick_fd = q->kick_fd,
 		.event_idx = session->features & VHOST_BIT(VHOST_F_RING_EVENT_IDX),
 		.indirect = session->features & VHOST_BIT(VHOST_F_RING_INDIRECT_DESC),
+		.inflight = &session->section->inflight[q->vq.index],
 	};
 	int r = vq_open(&q->vq, &setup);
 
@@ -79,7 +74,7 @@ static void queue_start(struct vhost_session *session, struct session_queue *q)
 	if (r == 0) {
 		r = device->ops->queue_start(device->opaque, q->vq.index, &q->vq);
 		if (r < 0)
-			vq_close(&q->vq);
+			vq_close(&q->vq, session->section->generation);
 	}
 	if (r < 0) {
 		log_error("Queue %u cannot be started, ending the session: %s", q->vq.index,
@@ -90,16 +85,27 @@ static void queue_start(struct vhost_session *session, struct session_queue *q)
 	q->running = true;
 }
 
-void session_queue_update(struct vhost_session *session, unsigned int index)
+static bool is_startable(const struct vhost_session *session, const struct session_queue *q)
 {
-	struct session_queue *q = &session->queues[index];
-	bool startable = is_enabled(session, q) && q->started && q->has_addr && q->place.size &&
-			 !guest_memory_is_empty(session->memory);
+	return is_enabled(session, q) && q->started && q->has_addr && q->place.size &&
+	       !guest_memory_is_empty(session->memory);
+}
 
-	if (!startable)
-		session_queue_pause(session, q);
-	else if (!q->running && !session->dead)
-		queue_start(session, q);
+void session_queues_stop_unfit(struct vhost_session *session)
+{
+	for (unsigned int i = 0; i < VHOST_MAX_QUEUES; i++)
+		if (!is_startable(session, &session->queues[i]))
+			session_queue_pause(session, &session->queues[i]);
+}
+
+void session_queues_start_fit(struct vhost_session *session)
+{
+	for (unsigned int i = 0; i < VHOST_MAX_QUEUES && !session->dead; i++) {
+		struct session_queue *q = &session->queues[i];
+
+		if (!q->running && is_startable(session, q))
+			queue_start(session, q);
+	}
 }
 
 /* Stops a ring until the front-end starts it again. */
@@ -108,7 +114,7 @@ static void queue_halt(struct vhost_session *session, struct session_queue *q)
 	session_queue_pause(session, q);
 	q->started = false;
 	q->addr_fresh = false;
-	fd_close(&q->kick_fd);
+	session_retire_fd(session, &q->kick_fd);
 }
 
 void session_queues_halt(struct vhost_session *session)
@@ -237,7 +243,6 @@ int vhost_set_vring_enable(struct vhost_session *session, struct vhost_message *
 	q->enable = state->num ? QUEUE_ENABLE_ON : QUEUE_ENABLE_OFF;
 	if (state->num)
 		start_inband(session, q);
-	session_queue_update(session, state->index);
 	return 0;
 }
 
@@ -275,7 +280,7 @@ int vhost_set_vring_kick(struct vhost_session *session, struct vhost_message *me
 		log_peer("Queue %u: the kick descriptor must be an eventfd", index);
 		return -EINVAL;
 	}
-	fd_close(&q->kick_fd);
+	session_retire_fd(session, &q->kick_fd);
 	q->kick_fd = take_fd(&fd);
 	q->started = true;
 	return 0;
@@ -296,8 +301,10 @@ int vhost_set_vring_call(struct vhost_session *session, struct vhost_message *me
 {
 	unsigned int index = message->payload.u64 & VHOST_USER_VRING_INDEX_MASK;
 	int fd = vhost_message_steal_fd(message, 0);
-	int r = vq_set_call(&session->queues[index].vq, signal_kind(session, fd), fd);
+	int former = -1;
+	int r = vq_set_call(&session->queues[index].vq, signal_kind(session, fd), fd, &former);
 
+	session_retire_fd(session, &former);
 	if (r < 0)
 		log_peer("Queue %u: the call descriptor must be an eventfd, pipe or socket", index);
 	return r;
@@ -308,8 +315,10 @@ int vhost_set_vring_err(struct vhost_session *session, struct vhost_message *mes
 {
 	unsigned int index = message->payload.u64 & VHOST_USER_VRING_INDEX_MASK;
 	int fd = vhost_message_steal_fd(message, 0);
-	int r = vq_set_err(&session->queues[index].vq, signal_kind(session, fd), fd);
+	int former = -1;
+	int r = vq_set_err(&session->queues[index].vq, signal_kind(session, fd), fd, &former);
 
+	session_retire_fd(session, &former);
 	if (r < 0)
 		log_peer("Queue %u: the error descriptor must be an eventfd, pipe or socket",
 			 index);
@@ -325,7 +334,7 @@ int vhost_vring_kick(struct vhost_session *session, struct vhost_message *messag
 	if (!session_agreed(session, VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS))
 		return -EINVAL;
 	start_inband(session, q);
-	session_queue_update(session, index);
+	/* One that is about to start looks at its ring anyway. */
 	if (q->running)
 		vq_kick(&q->vq);
 	return 0;

@@ -3,11 +3,12 @@
  * One vhost-user connection: reads messages, keeps memory and ring state, starts and stops queues.
  *
  * Theory. The front-end describes memory, rings and features in any order and may change its mind
- * at any time. Handlers only write down what it said; one function, session_queue_update(), looks
- * at all that was said about a queue and makes the device's view follow: a queue runs when it is
- * enabled, started, has a size and addresses, and the ring is mapped. What would change under a
- * running queue stops it first. Stopping means draining: the device gives every popped chain back
- * before queue_stop() returns, so neither memory nor positions change under a request.
+ * at any time. Handlers only write down what it said; then the queues are made to follow all that
+ * was said: a queue runs when it is enabled, started, has a size and addresses, and the ring is
+ * mapped. What would change under a running queue stops it first. Stopping means draining: the
+ * device gives every popped chain back before queue_stop() returns, so neither memory nor positions
+ * change under a request. Between stopping and starting, what was said is saved for a successor of
+ * this process (session-save.h).
  *
  *	not started --SET_VRING_KICK--> started --GET_VRING_BASE--> not started
  *	disabled <--SET_VRING_ENABLE--> enabled		      (independent of the above)
@@ -23,6 +24,7 @@
 #include "vhost/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -31,23 +33,35 @@
 
 #define PEER_TIMEOUT_MS 5000
 
-int vhost_session_new(int socket_fd, const struct vhost_device *device,
-		      struct vhost_session **ret_session)
+struct vhost_session *session_alloc(const struct vhost_device *device, void *section)
 {
-	cleanup_fd int fd = socket_fd;
 	struct vhost_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
-		return -ENOMEM;
+		return NULL;
 	session->memory = guest_memory_new();
 	if (!session->memory) {
 		free(session);
-		return -ENOMEM;
+		return NULL;
 	}
-	session->fd = take_fd(&fd);
+	session->fd = -1;
 	session->channel_fd = -1;
 	session->device = device;
+	session->section = section;
 	session_queues_init(session);
+	return session;
+}
+
+int vhost_session_new(int socket_fd, const struct vhost_device *device, void *section,
+		      struct vhost_session **ret_session)
+{
+	cleanup_fd int fd = socket_fd;
+	struct vhost_session *session = session_alloc(device, section);
+
+	if (!session)
+		return -ENOMEM;
+	session->fd = take_fd(&fd);
+	session_begin_saving(session);
 	*ret_session = session;
 	return 0;
 }
@@ -57,31 +71,65 @@ void vhost_session_free(struct vhost_session *session)
 	if (!session)
 		return;
 	session_queues_pause(session);
+	session_end_saving(session);
 	session_queues_deinit(session);
+	session_drop_former(session);
 	guest_memory_put(session->memory);
 	fd_close(&session->channel_fd);
 	fd_close(&session->fd);
 	free(session);
 }
 
+/* ---- What a message replaces ---- */
+
+void session_retire_fd(struct vhost_session *session, int *fd)
+{
+	if (*fd >= 0 && session->n_former_fds < ARRAY_SIZE(session->former_fds))
+		session->former_fds[session->n_former_fds++] = take_fd(fd);
+	fd_close(fd); /* more than one message can replace */
+}
+
+void session_drop_former(struct vhost_session *session)
+{
+	while (session->n_former_fds > 0)
+		fd_close(&session->former_fds[--session->n_former_fds]);
+	guest_memory_put(session->former_memory);
+	session->former_memory = NULL;
+}
+
+/* ---- Messages ---- */
+
 int vhost_session_fd(const struct vhost_session *session)
 {
 	return session->fd;
 }
 
-static int send_reply(struct vhost_session *session, const void *payload, uint32_t size)
+static void send_answer(struct vhost_session *session, const struct saved_answer *answer)
 {
-	int r = vhost_message_reply(session->fd, PEER_TIMEOUT_MS, session->message.header.request,
-				    payload, size);
+	int r;
 
+	if (!answer->wanted)
+		return;
+	r = vhost_message_reply(session->fd, PEER_TIMEOUT_MS, answer->request, answer->payload,
+				answer->size);
 	/* A front-end that hung up meanwhile is noticed with the next read. */
-	if (r == -EPIPE || r == -ECONNRESET)
-		return 0;
-	if (r < 0) {
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
 		log_peer("Cannot answer the front-end: %s", log_strerror(r));
 		session->dead = true;
 	}
-	return r;
+}
+
+void session_finish_message(struct vhost_session *session, const struct saved_answer *answer)
+{
+	int r = vhost_message_take(session->fd);
+
+	if (r < 0) {
+		log_peer("The vhost-user connection is unusable: %s", log_strerror(r));
+		session->dead = true;
+		return;
+	}
+	send_answer(session, answer);
+	session_answered(session);
 }
 
 /*
@@ -97,12 +145,21 @@ static bool ack_wanted(const struct vhost_session *session)
 		header->request == VHOST_USER_SET_PROTOCOL_FEATURES);
 }
 
-static void acknowledge(struct vhost_session *session, int result)
+static void note_answer(struct saved_answer *answer, const void *payload, uint32_t size)
+{
+	answer->wanted = true;
+	answer->size = MIN(size, (uint32_t)sizeof(answer->payload));
+	if (answer->size)
+		memcpy(answer->payload, payload, answer->size);
+}
+
+static void acknowledge(const struct vhost_session *session, struct saved_answer *answer,
+			int result)
 {
 	uint64_t status = result < 0;
 
 	if (ack_wanted(session))
-		send_reply(session, &status, sizeof(status));
+		note_answer(answer, &status, sizeof(status));
 }
 
 static int run_request(struct vhost_session *session, const struct vhost_request *request,
@@ -111,7 +168,6 @@ static int run_request(struct vhost_session *session, const struct vhost_request
 	struct vhost_message *message = &session->message;
 	const char *fault = vhost_request_fault(request, session, message);
 	unsigned int index = 0;
-	int r;
 
 	if (fault) {
 		log_peer("Refused vhost-user request %s: %s", request->name, fault);
@@ -122,39 +178,49 @@ static int run_request(struct vhost_session *session, const struct vhost_request
 		index = vhost_request_queue(request, message);
 	if (request->stops_queue)
 		session_queue_pause(session, &session->queues[index]);
-	r = request->handle(session, message, reply);
-	if (request->stops_queue)
-		session_queue_update(session, index);
-	return r;
+	return request->handle(session, message, reply);
 }
 
-static void dispatch(struct vhost_session *session)
+/* Does what the message says; the answer is only noted. */
+static void dispatch(struct vhost_session *session, struct saved_answer *answer)
 {
 	const struct vhost_request *request = vhost_request_find(session->message.header.request);
 	struct vhost_reply reply = { 0 };
 	int r;
 
+	*answer = (struct saved_answer){ .request = session->message.header.request };
 	if (!request) {
-		log_debug("Unknown vhost-user request %u", session->message.header.request);
-		acknowledge(session, -EOPNOTSUPP);
+		log_debug("Unknown vhost-user request %u", answer->request);
+		acknowledge(session, answer, -EOPNOTSUPP);
 		return;
 	}
 	r = run_request(session, request, &reply);
-	if (session->dead)
-		return;
 	if (!request->replies)
-		acknowledge(session, r);
+		acknowledge(session, answer, r);
 	else if (r < 0)
-		send_reply(session, NULL, 0);
+		note_answer(answer, NULL, 0);
 	else
-		send_reply(session, reply.payload, reply.size);
+		note_answer(answer, reply.payload, reply.size);
+}
+
+/* Makes true what the message says. The order is explained in session-save.h. */
+static void follow(struct vhost_session *session, const struct saved_answer *answer)
+{
+	session_queues_stop_unfit(session);
+	session_save(session, answer);
+	session_drop_former(session);
+	session_queues_start_fit(session);
+	if (!session->dead)
+		session_finish_message(session, answer);
 }
 
 enum vhost_session_result vhost_session_handle(struct vhost_session *session)
 {
+	struct saved_answer answer;
+
 	if (session->dead)
 		return VHOST_SESSION_BROKEN;
-	switch (vhost_message_recv(session->fd, PEER_TIMEOUT_MS, &session->message)) {
+	switch (vhost_message_peek(session->fd, PEER_TIMEOUT_MS, &session->message)) {
 	case VHOST_RECV_NOTHING:
 		return VHOST_SESSION_GOES_ON;
 	case VHOST_RECV_CLOSED:
@@ -164,7 +230,9 @@ enum vhost_session_result vhost_session_handle(struct vhost_session *session)
 	case VHOST_RECV_MESSAGE:
 		break;
 	}
-	dispatch(session);
+	dispatch(session, &answer);
+	if (!session->dead)
+		follow(session, &answer);
 	vhost_message_close_fds(&session->message);
 	return session->dead ? VHOST_SESSION_BROKEN : VHOST_SESSION_GOES_ON;
 }

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "vhost/backend-req.h"
+#include "vhost/virtqueue-inflight.h"
 #include "vhost/virtqueue.h"
 #include "vhost/vring.h"
 
@@ -37,7 +38,8 @@ struct virtqueue {
 	int kick_fd;		     /* borrowed from the session */
 	bool event_idx;
 	bool indirect;
-	uint16_t idx_distance; /* of last_avail from used_idx while no chain is out */
+	uint16_t idx_distance;	      /* of last_avail from used_idx while no chain is out */
+	struct vq_inflight *inflight; /* borrowed; records may be anybody's */
 
 	/* The leader's. */
 	uint16_t last_avail;   /* next to pop */
@@ -49,6 +51,11 @@ struct virtqueue {
 	bool peeked;
 	uint16_t next_head;
 	struct vq_desc next_first;
+	uint64_t n_pops;
+	struct vq_again
+		*again; /* owned; what a dead process left, next_again .. n_again; or NULL */
+	unsigned int n_again;
+	unsigned int next_again;
 
 	/* The pushers'. */
 	pthread_mutex_t push_lock __attribute__((__aligned__(64))); /* the next one, used ring */
@@ -72,10 +79,11 @@ struct vq_ring_place {
 struct vq_setup {
 	struct vq_ring_place place;
 	struct guest_memory *memory;
-	uint16_t last_avail;
+	uint16_t last_avail; /* unless `inflight` knows better */
 	int kick_fd;
 	bool event_idx;
 	bool indirect;
+	struct vq_inflight *inflight; /* borrowed until vq_close() */
 };
 
 void vq_init(struct virtqueue *vq, unsigned int index);
@@ -88,16 +96,25 @@ int vq_check_alignment(const struct vq_ring_place *place);
 int vq_map_ring(const struct vq_ring_place *place, const struct guest_memory *memory,
 		struct vq_ring *ret_ring);
 
-/* Makes the queue ready to be popped. 0, -EFAULT or -EINVAL. */
+/*
+ * Makes the queue ready to be popped; if it was open when a process died, from there on. 0, -EFAULT,
+ * -EINVAL or -ENOMEM.
+ */
 int vq_open(struct virtqueue *vq, const struct vq_setup *setup);
 
-/* Forgets ring and memory. Nobody uses the queue any more. Returns the next available index. */
-uint16_t vq_close(struct virtqueue *vq);
+/*
+ * Forgets ring and memory. Nobody uses the queue any more and it has been drained. Returns the next
+ * available index. `generation` is that of the session as it is saved now.
+ */
+uint16_t vq_close(struct virtqueue *vq, uint32_t generation);
 
-/* How used chains are announced. `fd` is taken; -EINVAL when it is nothing to write to. */
-int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd);
+/*
+ * How used chains are announced. `fd` is taken; -EINVAL when it is nothing to write to. On success the
+ * former descriptor, or -1, is the caller's, and no thread uses it.
+ */
+int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd);
 /* How a broken ring is announced. */
-int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd);
+int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd);
 /* The in-band channel; -1 removes it. On return no thread uses the former one. */
 void vq_set_channel(struct virtqueue *vq, int fd);
 

@@ -117,11 +117,10 @@ static int prepare_fd(int fd, bool *ret_may_block)
 }
 
 static int set_signal(struct virtqueue *vq, struct vq_signal *signal, enum vq_signal_kind kind,
-		      int fd, bool *ret_missed)
+		      int fd, bool *ret_missed, int *ret_former_fd)
 {
 	cleanup_fd int owned = fd;
 	bool may_block = false;
-	int old;
 
 	if (kind == VQ_SIGNAL_FD) {
 		int r = prepare_fd(fd, &may_block);
@@ -129,25 +128,21 @@ static int set_signal(struct virtqueue *vq, struct vq_signal *signal, enum vq_si
 		if (r < 0)
 			return r;
 	}
-	{
-		scoped_lock(&vq->signal_lock);
-
-		old = signal->fd;
-		*ret_missed = signal->missed;
-		*signal = (struct vq_signal){
-			.kind = kind,
-			.fd = take_fd(&owned),
-			.may_block = may_block,
-		};
-	}
-	fd_close(&old);
+	scoped_lock(&vq->signal_lock);
+	*ret_former_fd = signal->fd;
+	*ret_missed = signal->missed;
+	*signal = (struct vq_signal){
+		.kind = kind,
+		.fd = take_fd(&owned),
+		.may_block = may_block,
+	};
 	return 0;
 }
 
-int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd)
+int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd)
 {
 	bool missed = false;
-	int r = set_signal(vq, &vq->call, kind, fd, &missed);
+	int r = set_signal(vq, &vq->call, kind, fd, &missed, ret_former_fd);
 
 	/* Completions from before the front-end could be told; once too often does no harm. */
 	if (r == 0 && missed)
@@ -155,11 +150,11 @@ int vq_set_call(struct virtqueue *vq, enum vq_signal_kind kind, int fd)
 	return r;
 }
 
-int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd)
+int vq_set_err(struct virtqueue *vq, enum vq_signal_kind kind, int fd, int *ret_former_fd)
 {
 	bool missed = false;
 
-	return set_signal(vq, &vq->err, kind, fd, &missed);
+	return set_signal(vq, &vq->err, kind, fd, &missed, ret_former_fd);
 }
 
 void vq_set_channel(struct virtqueue *vq, int fd)

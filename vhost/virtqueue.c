@@ -5,7 +5,8 @@
  * The rings lie in guest memory and hold whatever the guest likes. Positions are kept here in
  * private; of the rings only the driver's index, its entries and its wishes for notification are
  * read, each once. A driver's index that is ahead by more than the ring is long, and a chain head
- * outside the table, say that the ring is not one: the queue is broken until it is set up anew.
+ * outside the table or not answered yet, say that the ring is not one: the queue is broken until it
+ * is set up anew. What of this outlives the process is told in virtqueue-inflight.h.
  *
  * Popping is the leader's alone and takes no lock. Pushing takes the queue's own lock for a few
  * stores, once for several chains; but none where the leader has all the chains that are out, since
@@ -41,6 +42,7 @@ void vq_deinit(struct virtqueue *vq)
 {
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
+	free_ptr(&vq->again);
 	vq_signals_deinit(vq);
 	pthread_mutex_destroy(&vq->push_lock);
 }
@@ -78,23 +80,29 @@ int vq_open(struct virtqueue *vq, const struct vq_setup *setup)
 	vq->memory = guest_memory_get(setup->memory);
 	vq->region = &vq->memory->regions[0]; /* the ring lies in one, so that there is one */
 	vq->peeked = false;
-	vq->kick_fd = setup->kick_fd;
+	vq->inflight = setup->inflight;
 	vq->event_idx = setup->event_idx;
 	vq->indirect = setup->indirect;
-	vq->last_avail = setup->last_avail;
-	vq->avail_cached = setup->last_avail;
+	r = vq_inflight_open(vq, setup->last_avail);
+	if (r < 0) {
+		guest_memory_put(vq->memory);
+		vq->memory = NULL;
+		return r;
+	}
+	vq->kick_fd = setup->kick_fd;
+	vq->avail_cached = vq->last_avail;
 	vq->broken = false;
 	vq->kicks_on = true;
-	vq->used_idx = vring_used_idx(&vq->ring);
-	vq->idx_distance = (uint16_t)(vq->last_avail - vq->used_idx);
+	vq->idx_distance = vq->inflight->lag;
 	vring_set_used_flags(&vq->ring, 0);
 	if (vq->event_idx)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
 	return 0;
 }
 
-uint16_t vq_close(struct virtqueue *vq)
+uint16_t vq_close(struct virtqueue *vq, uint32_t generation)
 {
+	vq_inflight_close(vq, generation);
 	guest_memory_put(vq->memory);
 	vq->memory = NULL;
 	vq->region = NULL;
@@ -124,6 +132,20 @@ static bool peek(struct virtqueue *vq)
 	return true;
 }
 
+/* What a dead process had popped; it is marked. */
+static enum vq_pop_result pop_again(struct virtqueue *vq, struct vq_chain *chain)
+{
+	uint16_t head = vq->again[vq->next_again++].head;
+
+	if (vq->next_again == vq->n_again)
+		free_ptr(&vq->again);
+	chain->head = head;
+	chain->inflight = &vq->inflight->record[head];
+	chain->again = true;
+	vq_read_chain(vq, vring_read_desc(vq->ring.desc, head), chain);
+	return VQ_POP_CHAIN;
+}
+
 enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
 	struct vq_desc first;
@@ -131,8 +153,12 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	if (unlikely(vq->broken))
 		return VQ_POP_EMPTY;
 	if (vq->last_avail == vq->avail_cached) {
-		uint16_t idx = vring_avail_idx(&vq->ring);
+		uint16_t idx;
 
+		/* Before all else: the index that was looked at last is that of the start. */
+		if (unlikely(vq->again))
+			return pop_again(vq, chain);
+		idx = vring_avail_idx(&vq->ring);
 		if (idx == vq->last_avail)
 			return VQ_POP_EMPTY;
 		if (unlikely((uint16_t)(idx - vq->last_avail) > vq->ring.size))
@@ -144,6 +170,10 @@ enum vq_pop_result vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	vq->peeked = false;
 	chain->head = vq->next_head;
 	first = vq->next_first;
+	chain->inflight = &vq->inflight->record[chain->head];
+	if (unlikely(!vq_inflight_mark(chain->inflight, ++vq->n_pops)))
+		return break_queue(vq, "a chain is offered again before it was answered");
+	chain->again = false;
 	vq->last_avail++;
 	if (vq->event_idx && vq->kicks_on)
 		vring_set_avail_event(&vq->ring, vq->last_avail);
@@ -177,7 +207,12 @@ bool vq_notifications_on(struct virtqueue *vq)
 
 bool vq_has_work(struct virtqueue *vq)
 {
-	return !vq->broken && vring_avail_idx(&vq->ring) != vq->last_avail;
+	return !vq->broken && (vring_avail_idx(&vq->ring) != vq->last_avail || vq->again);
+}
+
+bool vq_has_again(const struct virtqueue *vq)
+{
+	return vq->again;
 }
 
 int vq_kick_fd(const struct virtqueue *vq)
@@ -205,10 +240,14 @@ static bool wants_call(const struct virtqueue *vq, uint16_t old, uint16_t now)
 /* True when the driver is to be told. The private index goes last: who reads it may push next. */
 static bool put_used(struct virtqueue *vq, const struct vq_used *used, unsigned int n)
 {
+	struct vq_inflight *inflight = vq->inflight;
 	uint16_t old = vq->used_idx, now = old;
 
 	for (unsigned int i = 0; i < n; i++)
 		vring_set_used_entry(&vq->ring, now++, used[i].head, used[i].n_written);
+	vq_inflight_answered(inflight, old, now);
+	for (unsigned int i = 0; i < n; i++)
+		vq_inflight_clear(inflight, used[i].head);
 	vring_publish_used_idx(&vq->ring, now);
 	__atomic_store_n(&vq->used_idx, now, __ATOMIC_RELEASE);
 	return wants_call(vq, old, now);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct inflight;
 struct virtqueue;
 
 /*
@@ -32,9 +33,12 @@ struct vq_chain {
 	 * the valid beginning of each part only. It must still be pushed.
 	 */
 	bool damaged;
-	unsigned int n_readable; /* iov[0 .. n_readable) */
-	unsigned int n_writable; /* iov[n_readable .. n_readable + n_writable) */
-	size_t n_bytes;		 /* in all segments together */
+	/* Popped before by a process that died: the driver may have got half an answer. */
+	bool again;
+	struct inflight *inflight; /* what is known of it; the caller's until it is pushed */
+	unsigned int n_readable;   /* iov[0 .. n_readable) */
+	unsigned int n_writable;   /* iov[n_readable .. n_readable + n_writable) */
+	size_t n_bytes;		   /* in all segments together */
 	struct iovec iov[VQ_MAX_SEGMENTS];
 };
 
@@ -52,7 +56,10 @@ struct vq_used {
 	uint32_t n_written;
 };
 
-/* Returns `n` > 0 chains to the driver, in this order, and tells it if it wants to know. */
+/*
+ * Returns `n` > 0 chains to the driver, in this order, and tells it if it wants to know. All were
+ * popped and not pushed yet.
+ */
 void vq_push(struct virtqueue *vq, const struct vq_used *used, unsigned int n);
 /* The same by the leader, for which it is cheaper. */
 void vq_push_leading(struct virtqueue *vq, const struct vq_used *used, unsigned int n);
@@ -70,8 +77,14 @@ unsigned int vq_max_kept(const struct virtqueue *vq);
 void vq_notifications_off(struct virtqueue *vq);
 bool vq_notifications_on(struct virtqueue *vq);
 
-/* Whether the driver has made a chain available; one load from guest memory. */
+/* Whether there is something to pop; one load from guest memory. */
 bool vq_has_work(struct virtqueue *vq);
+
+/*
+ * Whether chains of a process that died are still to be popped. They are popped first, in their
+ * former order; a queue is not stopped before.
+ */
+bool vq_has_again(const struct virtqueue *vq);
 
 /*
  * Becomes readable at each kick. To be watched edge-triggered: nobody reads it (it is an eventfd

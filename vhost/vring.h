@@ -89,6 +89,13 @@ static inline void vring_set_used_entry(const struct vq_ring *ring, uint16_t i, 
 	__atomic_store_n(&entry->len, htole32(len), __ATOMIC_RELAXED);
 }
 
+/* For entries of our own that a predecessor wrote; the driver may have changed them. */
+static inline uint32_t vring_used_id(const struct vq_ring *ring, uint16_t i)
+{
+	return le32toh(
+		__atomic_load_n(&ring->used->ring[i & (ring->size - 1)].id, __ATOMIC_RELAXED));
+}
+
 /* Release: the entry and the data of the chain are visible before the index. */
 static inline void vring_publish_used_idx(const struct vq_ring *ring, uint16_t idx)
 {

@@ -47,25 +47,47 @@ int file_handle_open(int mount_fd, const struct inode_handle *handle)
 
 /* ---- Mounts ---- */
 
-void mount_fds_init(struct mount_fds *mounts)
+void mount_fds_init(struct mount_fds *mounts, struct mount_fd *entries)
 {
-	*mounts = (struct mount_fds){ .root_fd = -1 };
+	*mounts = (struct mount_fds){ .root_fd = -1, .entry = entries };
 	pthread_mutex_init(&mounts->lock, NULL);
+	for (unsigned int i = 0; i < MOUNT_FDS_MAX; i++)
+		entries[i].n_users = entries[i].n_users ? 1 : 0;
+}
+
+/* With the lock held. */
+static void put_entry(struct mount_fd *mount)
+{
+	int fd = mount->fd;
+
+	/* In this order: a successor closes what no entry has. */
+	if (--mount->n_users == 0)
+		fd_close(&fd);
+}
+
+void mount_fds_adopted(struct mount_fds *mounts)
+{
+	for (unsigned int i = 0; i < MOUNT_FDS_MAX; i++)
+		if (mounts->entry[i].n_users)
+			put_entry(&mounts->entry[i]);
 }
 
 void mount_fds_deinit(struct mount_fds *mounts)
 {
 	fd_close(&mounts->root_fd);
-	for (unsigned int i = 0; i < mounts->n; i++)
-		if (mounts->entry[i].n_users)
-			fd_close(&mounts->entry[i].fd);
-	mounts->n = 0;
+	for (unsigned int i = 0; mounts->entry && i < MOUNT_FDS_MAX; i++) {
+		if (!mounts->entry[i].n_users)
+			continue;
+		mounts->entry[i].n_users = 1;
+		put_entry(&mounts->entry[i]);
+	}
+	mounts->entry = NULL;
 }
 
 /* With the lock held. */
 static struct mount_fd *find(struct mount_fds *mounts, uint64_t mnt_id)
 {
-	for (unsigned int i = 0; i < mounts->n; i++)
+	for (unsigned int i = 0; i < MOUNT_FDS_MAX; i++)
 		if (mounts->entry[i].n_users && mounts->entry[i].mnt_id == mnt_id)
 			return &mounts->entry[i];
 	return NULL;
@@ -73,10 +95,10 @@ static struct mount_fd *find(struct mount_fds *mounts, uint64_t mnt_id)
 
 static struct mount_fd *find_free(struct mount_fds *mounts)
 {
-	for (unsigned int i = 0; i < mounts->n; i++)
+	for (unsigned int i = 0; i < MOUNT_FDS_MAX; i++)
 		if (!mounts->entry[i].n_users)
 			return &mounts->entry[i];
-	return mounts->n < MOUNT_FDS_MAX ? &mounts->entry[mounts->n++] : NULL;
+	return NULL;
 }
 
 static bool is_root(const struct mount_fds *mounts, uint64_t mnt_id)
@@ -106,8 +128,8 @@ void mount_fds_put(struct mount_fds *mounts, uint64_t mnt_id)
 		return;
 	scoped_lock(&mounts->lock);
 	mount = find(mounts, mnt_id);
-	if (mount && --mount->n_users == 0)
-		fd_close(&mount->fd);
+	if (mount)
+		put_entry(mount);
 }
 
 int mount_fds_add(struct mount_fds *mounts, uint64_t mnt_id, int fd)
@@ -124,6 +146,8 @@ int mount_fds_add(struct mount_fds *mounts, uint64_t mnt_id, int fd)
 	mount = find_free(mounts);
 	if (!mount)
 		return -ENOSPC;
-	*mount = (struct mount_fd){ .mnt_id = mnt_id, .n_users = 1, .fd = take_fd(&owned) };
+	mount->mnt_id = mnt_id;
+	mount->fd = take_fd(&owned);
+	__atomic_store_n(&mount->n_users, 1, __ATOMIC_RELEASE);
 	return 0;
 }

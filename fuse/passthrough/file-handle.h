@@ -25,19 +25,24 @@ int file_handle_open(int mount_fd, const struct inode_handle *handle);
 
 struct mount_fd {
 	uint64_t mnt_id;
-	uint32_t n_users; /* 0: the entry is free */
-	int fd;		  /* owned while in use; no O_PATH */
+	uint32_t n_users; /* 0: the entry is free; stored last */
+	int32_t fd;	  /* owned while in use; no O_PATH */
 };
 
 struct mount_fds {
 	pthread_mutex_t lock;
 	uint64_t root_mnt_id;
-	int root_fd; /* owned; -1: handles are not in use */
-	unsigned int n;
-	struct mount_fd entry[MOUNT_FDS_MAX];
+	int root_fd;		/* owned; -1: handles are not in use */
+	struct mount_fd *entry; /* borrowed, in the arena; MOUNT_FDS_MAX */
 };
 
-void mount_fds_init(struct mount_fds *mounts);
+/*
+ * `entries` are borrowed: zero-filled, or left by a predecessor. What those had in use has no user
+ * but the table itself, until mount_fds_adopted().
+ */
+void mount_fds_init(struct mount_fds *mounts, struct mount_fd *entries);
+/* Every user has asked again with mount_fds_get(): closes what has none. */
+void mount_fds_adopted(struct mount_fds *mounts);
 /* Twice is safe. */
 void mount_fds_deinit(struct mount_fds *mounts);
 

@@ -23,13 +23,37 @@ size_t fs_handle_section_bytes(uint32_t max_handles)
 	return htab_section_bytes(max_handles);
 }
 
+size_t fs_lock_section_bytes(uint32_t max_lock_owners)
+{
+	return ltab_section_bytes(max_lock_owners, LTAB_MAX_RANGES);
+}
+
+size_t fs_fds_section_bytes(void)
+{
+	return sizeof(struct inode_fds);
+}
+
+void fs_arena_each_fd(struct arena *arena, void (*fn)(void *arg, int fd), void *arg)
+{
+	itab_sections_each_fd(arena_section(arena, ARENA_INODES), arena_section(arena, ARENA_FDS),
+			      fn, arg);
+	htab_section_each_fd(arena_section(arena, ARENA_HANDLES), fn, arg);
+	ltab_section_each_fd(arena_section(arena, ARENA_LOCKS), fn, arg);
+}
+
 /* ---- Life ---- */
 
 static int add_root(struct fs *fs, int *root_fd)
 {
 	struct inode_found root = { .backing = (uint8_t)backing_of(*root_fd) };
 	struct statx stx;
-	int r = fs_statx(*root_fd, "", &stx);
+	int r;
+
+	if (itab_has_root(&fs->inodes, *root_fd)) {
+		(void)take_fd(root_fd);
+		return 0;
+	}
+	r = fs_statx(*root_fd, "", &stx);
 
 	if (r < 0)
 		return r;
@@ -51,6 +75,7 @@ static int init_tables(struct fs *fs, const struct fs_options *options, struct a
 	struct inode_table_memory memory = {
 		.section = arena_section(arena, ARENA_INODES),
 		.key_section = arena_section(arena, ARENA_KEYS),
+		.fds = arena_section(arena, ARENA_FDS),
 		.n_max = options->max_inodes,
 	};
 	int r;
@@ -58,17 +83,31 @@ static int init_tables(struct fs *fs, const struct fs_options *options, struct a
 	if (!options->max_inodes || !options->max_handles || !options->max_fds ||
 	    arena->size[ARENA_INODES] < itab_section_bytes(options->max_inodes) ||
 	    arena->size[ARENA_KEYS] < itab_key_section_bytes(options->max_inodes) ||
-	    arena->size[ARENA_HANDLES] < htab_section_bytes(options->max_handles))
+	    arena->size[ARENA_HANDLES] < htab_section_bytes(options->max_handles) ||
+	    arena->size[ARENA_LOCKS] < fs_lock_section_bytes(options->max_lock_owners) ||
+	    arena->size[ARENA_FDS] < fs_fds_section_bytes())
 		return -EINVAL;
 	fs->budget.max = options->max_fds;
 	r = itab_init(&fs->inodes, &memory, &fs->budget);
-	if (r < 0)
-		return r;
-	r = htab_init(&fs->handles, arena_section(arena, ARENA_HANDLES), options->max_handles,
-		      &fs->budget);
-	if (r < 0)
-		itab_deinit(&fs->inodes);
+	if (r == 0)
+		r = htab_init(&fs->handles, arena_section(arena, ARENA_HANDLES),
+			      options->max_handles, &fs->budget);
+	if (r == 0)
+		r = ltab_init(&fs->locks, arena_section(arena, ARENA_LOCKS),
+			      options->max_lock_owners, LTAB_MAX_RANGES);
+	if (r == 0)
+		r = fs_implicit_init(fs, options);
+	fs->may_be_cold = fs->inodes.adopted_cold || fd_budget_is_tight(&fs->budget);
 	return r;
+}
+
+/* What was in the arena before stays there; see fs_free() for the rest. */
+static void deinit_tables(struct fs *fs)
+{
+	fs_implicit_deinit(fs);
+	ltab_deinit(&fs->locks);
+	htab_deinit(&fs->handles);
+	itab_deinit(&fs->inodes);
 }
 
 int fs_new(const struct fs_options *options, struct arena *arena, struct fs **ret_fs)
@@ -87,15 +126,10 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	fs->allow_direct_io = options->allow_direct_io;
 	fs_xattr_init(fs, options);
 	r = init_tables(fs, options, arena);
-	if (r < 0)
-		return r;
-	r = fs_implicit_init(fs, options);
 	if (r < 0) {
-		htab_deinit(&fs->handles);
-		itab_deinit(&fs->inodes);
+		deinit_tables(fs);
 		return r;
 	}
-	ltab_init(&fs->locks, options->max_lock_owners, LTAB_MAX_RANGES);
 	fs->proc_self_fd = take_fd(&proc_self_fd);
 	fs->inodes.aliases.proc_self_fd = fs->proc_self_fd;
 	fs->inodes.aliases.n_max = options->max_watches;
@@ -113,13 +147,20 @@ void fs_free(struct fs *fs)
 	if (!fs)
 		return;
 	htab_release_all(&fs->handles);
-	ltab_deinit(&fs->locks);
+	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, true);
-	fs_implicit_deinit(fs);
-	htab_deinit(&fs->handles);
-	itab_deinit(&fs->inodes);
+	deinit_tables(fs);
 	fd_close(&fs->proc_self_fd);
 	free(fs);
+}
+
+void fs_resume(struct fs *fs, const struct fs_negotiated *negotiated)
+{
+	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->posix_acl, negotiated->posix_acl, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->implicit.files, negotiated->no_open, __ATOMIC_RELAXED);
+	__atomic_store_n(&fs->implicit.dirs, negotiated->no_opendir, __ATOMIC_RELAXED);
 }
 
 /*
@@ -128,11 +169,7 @@ void fs_free(struct fs *fs)
  */
 void fs_reset(struct fs *fs, const struct fs_negotiated *negotiated)
 {
-	__atomic_store_n(&fs->submounts, negotiated->submounts, __ATOMIC_RELAXED);
-	__atomic_store_n(&fs->writeback, negotiated->writeback, __ATOMIC_RELAXED);
-	__atomic_store_n(&fs->posix_acl, negotiated->posix_acl, __ATOMIC_RELAXED);
-	__atomic_store_n(&fs->implicit.files, negotiated->no_open, __ATOMIC_RELAXED);
-	__atomic_store_n(&fs->implicit.dirs, negotiated->no_opendir, __ATOMIC_RELAXED);
+	fs_resume(fs, negotiated);
 	htab_release_all(&fs->handles);
 	ltab_drop_all(&fs->locks);
 	itab_forget_all(&fs->inodes, false);

@@ -65,13 +65,25 @@ struct fs_options {
 	uint32_t max_lock_owners;
 };
 
-/* Bytes that fs_new() needs in the sections ARENA_INODES, ARENA_KEYS and ARENA_HANDLES. */
+/*
+ * Bytes that fs_new() needs in the sections ARENA_INODES, ARENA_KEYS, ARENA_HANDLES, ARENA_LOCKS and
+ * ARENA_FDS.
+ */
 size_t fs_inode_section_bytes(uint32_t max_inodes);
 size_t fs_key_section_bytes(uint32_t max_inodes);
 size_t fs_handle_section_bytes(uint32_t max_handles);
+size_t fs_lock_section_bytes(uint32_t max_lock_owners);
+size_t fs_fds_section_bytes(void);
 
-/* `arena` is borrowed and must outlive the fs. Both fds in `options` are taken, also on failure. */
+/*
+ * `arena` is borrowed and must outlive the fs. Both fds in `options` are taken, also on failure. The
+ * arena is new, or one that a predecessor, with the same options, has left at any moment: inodes,
+ * open files and locks are then as they were. `root_fd` may be the one it was given.
+ */
 int fs_new(const struct fs_options *options, struct arena *arena, struct fs **ret_fs);
+
+/* Before fs_new(): every descriptor that is in the arena, and no other, was a predecessor's. */
+void fs_arena_each_fd(struct arena *arena, void (*fn)(void *arg, int fd), void *arg);
 
 /* No request may be running. Accepts NULL. */
 void fs_free(struct fs *fs);
@@ -104,6 +116,9 @@ bool fs_is_exclusive(const struct fs *fs);
 /* What INIT may leave out: depends on the options and on the file system of the share. */
 bool fs_opens_are_optional(const struct fs *fs);
 bool fs_opendirs_are_optional(const struct fs *fs);
+
+/* After fs_new() on the arena of a predecessor: this was agreed on with it. */
+void fs_resume(struct fs *fs, const struct fs_negotiated *negotiated);
 
 /*
  * Forgets every inode and closes every handle, for INIT, DESTROY and device reset. Safe while

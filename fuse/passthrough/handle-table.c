@@ -39,7 +39,21 @@ static void destroy_slot(struct handle_table *table, struct handle_slot *slot)
 	slot_pool_give(&table->pool, index);
 }
 
-/* A slot no other process or thread works on. */
+void htab_section_each_fd(const void *section, void (*fn)(void *arg, int fd), void *arg)
+{
+	const struct slot_section *head = section;
+	const struct handle_slot *slots = (const struct handle_slot *)(head + 1);
+
+	for (uint32_t i = 0; i < head->n_used; i++)
+		if (slots[i].word & (SLOT_LIVE | SLOT_PINS))
+			fn(arg, slots[i].fd);
+}
+
+/*
+ * A slot no other process or thread works on. What is live is whole, but its user may have ended
+ * anywhere. What is dead but pinned has its descriptor still. What is neither may have been on its
+ * way to be free, or to be filled: its generation moves on, so that no fh is ever given out twice.
+ */
 static void adopt_slot(struct handle_table *table, uint32_t index)
 {
 	struct handle_slot *slot = &table->slots[index];
@@ -52,12 +66,14 @@ static void adopt_slot(struct handle_table *table, uint32_t index)
 		(void)fd_budget_take(table->budget);
 		table->n_implicit += slot->flags & HANDLE_IMPLICIT ? 1 : 0;
 	}
-	if (slot->word & SLOT_LIVE)
+	if (slot->word & SLOT_LIVE) {
 		slot->word &= ~SLOT_PINS;
-	else if (slot->word & SLOT_PINS)
+	} else if (slot->word & SLOT_PINS) {
 		destroy_slot(table, slot);
-	else
+	} else {
+		slot_retire(&slot->word);
 		slot_pool_give(&table->pool, index);
+	}
 }
 
 int htab_init(struct handle_table *table, void *section, uint32_t n_max, struct fd_budget *budget)

@@ -72,6 +72,9 @@ size_t htab_section_bytes(uint32_t n_max);
 int htab_init(struct handle_table *table, void *section, uint32_t n_max, struct fd_budget *budget);
 void htab_deinit(struct handle_table *table);
 
+/* Every descriptor that htab_init() would find in the section of a predecessor. */
+void htab_section_each_fd(const void *section, void (*fn)(void *arg, int fd), void *arg);
+
 /* What becomes a handle. */
 struct handle_new {
 	uint64_t nodeid;

@@ -1,61 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table of inodes begins: with nothing, or with what an earlier one has left in the arena.
+ * Known inodes that a predecessor left in the arena, wherever it was when it died.
+ *
+ * Every step of a slot's life is made such that what is found in between can be told: a slot is
+ * filled before it is live, a descriptor is out of its slot before it is closed, and a new key is
+ * complete before the old one goes. So what is live is whole, but for
+ *
+ *	- pins, which nobody has any more,
+ *	- a count of lookups that is 0: the inode was being forgotten, and is,
+ *	- the cold bit of a slot that has its descriptor still, or again: it is warm.
+ *
+ * What is not live is free. Its generation moves on in any case: the one who was about to do that
+ * may not have come to it, and an id that the guest has given back must not be given out again.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "fuse/passthrough/inode-index.h"
 #include "fuse/passthrough/inode-table-internal.h"
 
-#define MAX_BUCKETS    (1u << 20)
-
-/* Most keys take one cell, many two. */
-#define CELLS_PER_SLOT 2u
-
-size_t itab_section_bytes(uint32_t n_max)
+static bool has_fd(const struct inode_slot *slot)
 {
-	return sizeof(struct slot_section) + (size_t)n_max * sizeof(struct inode_slot);
+	return slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0;
 }
 
-static uint32_t n_cells(uint32_t n_max)
+void itab_sections_each_fd(const void *section, const struct inode_fds *fds,
+			   void (*fn)(void *arg, int fd), void *arg)
 {
-	return (uint32_t)MIN((uint64_t)n_max * CELLS_PER_SLOT, (uint64_t)UINT32_MAX - 1);
+	const struct slot_section *head = section;
+	const struct inode_slot *slots = (const struct inode_slot *)(head + 1);
+
+	for (uint32_t i = 0; i < head->n_used; i++)
+		if (has_fd(&slots[i]))
+			fn(arg, slots[i].fd);
+	for (unsigned int i = 0; i < MOUNT_FDS_MAX; i++)
+		if (fds->mount[i].n_users)
+			fn(arg, fds->mount[i].fd);
+	if (fds->inotify)
+		fn(arg, fds->inotify - 1);
 }
 
-size_t itab_key_section_bytes(uint32_t n_max)
+static void free_slot(struct inode_table *table, struct inode_slot *slot)
 {
-	return key_store_section_bytes(n_cells(n_max));
-}
-
-/* A slot no other process or thread works on: live ones are indexed, all others freed. */
-static void adopt_slot(struct inode_table *table, uint32_t index)
-{
-	struct inode_slot *slot = &table->slots[index];
-
-	if (slot->word & (SLOT_LIVE | SLOT_PINS) && slot->fd >= 0)
-		(void)fd_budget_take(table->budget);
-	/* The watch was the predecessor's: it tells nothing any more. */
-	if (slot->word & SLOT_LIVE && slot->id.dev == INODE_ALIAS_DEV)
-		slot->id.ino = alias_unwatched(&table->aliases);
-	if (slot->word & SLOT_LIVE) {
-		/* A warm one may have been half-way to cold, or back. */
-		slot->word &= slot->fd >= 0 ? ~(SLOT_PINS | SLOT_COLD) : ~SLOT_PINS;
-		chain_add(table, hash_of(table, &slot->id), index);
-		if (index && slot->fd >= 0)
-			itab_clock_set(table, index);
-		return;
-	}
+	/* Dead, but its last user ended before it could be torn down: it has its descriptor. */
+	if (!has_fd(slot))
+		slot->fd = -1;
+	if (alias_is_watch(slot->id.dev, slot->id.ino) && slot->word & (SLOT_LIVE | SLOT_PINS))
+		alias_unwatch(&table->aliases, slot->id.ino);
+	slot->word &= ~(SLOT_LIVE | SLOT_PINS | SLOT_COLD);
 	slot->key = KEY_NONE; /* its cells are freed as unclaimed */
-	/* Killed, but its last user ended before it could be torn down. */
-	if (slot->word & SLOT_PINS)
-		itab_destroy(table, slot);
+	itab_destroy(table, slot);
+}
+
+static void adopt_live(struct inode_table *table, struct inode_slot *slot)
+{
+	slot->word &= ~SLOT_PINS;
+	if (slot->fd >= 0)
+		slot->word &= ~SLOT_COLD;
 	else
-		slot_pool_give(&table->pool, index);
+		table->adopted_cold = true;
+	if (slot->id.dev == INODE_ALIAS_DEV)
+		alias_adopt(&table->aliases, slot->id.ino);
+	chain_add(table, hash_of(table, &slot->id), itab_index(table, slot));
+	if (itab_index(table, slot) && slot->fd >= 0)
+		itab_clock_set(table, itab_index(table, slot));
+}
+
+static bool is_known(const struct inode_slot *slot)
+{
+	return slot->word & SLOT_LIVE && slot->n_lookup;
+}
+
+/*
+ * Cold ones first: where the number of one went to another file, that is found before it, and only
+ * one that is cold can have such a double.
+ */
+static void adopt_slots(struct inode_table *table)
+{
+	uint32_t n = slot_pool_used(&table->pool);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct inode_slot *slot = &table->slots[i];
+
+		if (has_fd(slot))
+			(void)fd_budget_take(table->budget);
+		if (is_known(slot) && slot->fd < 0)
+			adopt_live(table, slot);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct inode_slot *slot = &table->slots[i];
+
+		if (is_known(slot) && slot->fd >= 0)
+			adopt_live(table, slot);
+		else if (!is_known(slot) && (i || slot->word))
+			free_slot(table, slot);
+	}
 }
 
 static int adopt_keys(struct inode_table *table)
@@ -78,77 +119,29 @@ static int adopt_keys(struct inode_table *table)
 	return 0;
 }
 
-static int init_index(struct inode_table *table, uint32_t n_max)
+/* A cold inode with a handle is what keeps the descriptor of its mount. */
+static void adopt_mounts(struct inode_table *table)
 {
-	uint32_t n = ITAB_N_SHARDS;
+	for (uint32_t i = 0; i < slot_pool_used(&table->pool); i++) {
+		const struct inode_slot *slot = &table->slots[i];
 
-	while (n < n_max && n < MAX_BUCKETS)
-		n *= 2;
-	table->bucket_mask = n - 1;
-	while (table->entry_mask < n_max)
-		table->entry_mask = table->entry_mask * 2 + 1;
-	table->bucket = calloc(n, sizeof(*table->bucket));
-	if (!table->bucket)
-		return -ENOMEM;
-	/* Without it a guest could choose inode numbers that share a chain. */
-	if (getrandom(&table->seed, sizeof(table->seed), GRND_NONBLOCK) < 0)
-		table->seed = (uint64_t)(uintptr_t)table->bucket;
-	for (uint32_t i = 0; i < ITAB_N_SHARDS; i++)
-		pthread_mutex_init(&table->shard[i].lock, NULL);
-	return 0;
+		if (slot->word & SLOT_LIVE && slot->fd < 0 &&
+		    key_store_has_handle(&table->keys, slot->key))
+			(void)mount_fds_get(&table->mounts, slot->id.mnt_id);
+	}
+	mount_fds_adopted(&table->mounts);
 }
 
-static int init_derived(struct inode_table *table, const struct inode_table_memory *memory)
-{
-	uint32_t n_max = memory->n_max;
-	int r = slot_pool_init(&table->pool, memory->section, n_max);
-
-	if (r == 0)
-		r = key_store_init(&table->keys, memory->key_section, n_cells(n_max));
-	if (r == 0)
-		r = init_index(table, n_max);
-	if (r < 0)
-		return r;
-	table->clock = calloc(n_max / 64 + 1, sizeof(*table->clock));
-	return table->clock ? 0 : -ENOMEM;
-}
-
-static int adopt_all(struct inode_table *table)
-{
-	/* The root's slot comes first and is never given away. */
-	if (!table->pool.section->n_used)
-		table->pool.section->n_used = 1;
-	if (table->slots[0].word & SLOT_LIVE)
-		adopt_slot(table, 0);
-	for (uint32_t i = 1; i < slot_pool_used(&table->pool); i++)
-		adopt_slot(table, i);
-	return adopt_keys(table);
-}
-
-int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
-	      struct fd_budget *budget)
+int itab_adopt(struct inode_table *table)
 {
 	int r;
 
-	memset(table, 0, sizeof(*table));
-	table->slots = (struct inode_slot *)((struct slot_section *)memory->section + 1);
-	table->budget = budget;
-	mount_fds_init(&table->mounts);
-	alias_init(&table->aliases);
-	r = init_derived(table, memory);
+	/* The root's slot comes first and is never given away. */
+	if (!table->pool.section->n_used)
+		table->pool.section->n_used = 1;
+	adopt_slots(table);
+	r = adopt_keys(table);
 	if (r == 0)
-		r = adopt_all(table);
-	if (r < 0)
-		itab_deinit(table);
+		adopt_mounts(table);
 	return r;
-}
-
-void itab_deinit(struct inode_table *table)
-{
-	slot_pool_deinit(&table->pool);
-	key_store_deinit(&table->keys);
-	mount_fds_deinit(&table->mounts);
-	alias_deinit(&table->aliases);
-	free_ptr(&table->bucket);
-	free_ptr(&table->clock);
 }

@@ -16,14 +16,17 @@
 /* The working directory of a thread stays where this and extended attributes need it. */
 static __thread bool in_fds;
 
-void alias_init(struct inode_aliases *aliases)
+void alias_init(struct inode_aliases *aliases, int32_t *saved)
 {
-	*aliases = (struct inode_aliases){ .proc_self_fd = -1, .fd = -1 };
+	*aliases = (struct inode_aliases){ .proc_self_fd = -1, .fd = *saved - 1, .saved = saved };
 	pthread_mutex_init(&aliases->lock, NULL);
 }
 
 void alias_deinit(struct inode_aliases *aliases)
 {
+	if (aliases->saved)
+		*aliases->saved = 0;
+	aliases->saved = NULL;
 	fd_close(&aliases->fd);
 }
 
@@ -49,6 +52,7 @@ int alias_watch(struct inode_aliases *aliases, int path_fd)
 		r = neg_errno(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
 		if (r < 0)
 			return r;
+		*aliases->saved = r + 1;
 		__atomic_store_n(&aliases->fd, r, __ATOMIC_RELEASE);
 	}
 	/* An event that cannot come while the inode has its descriptor. */
@@ -70,4 +74,14 @@ uint64_t alias_unwatched(struct inode_aliases *aliases)
 {
 	return INODE_ALIAS_UNWATCHED |
 	       __atomic_add_fetch(&aliases->n_unwatched, 1, __ATOMIC_RELAXED);
+}
+
+void alias_adopt(struct inode_aliases *aliases, uint64_t number)
+{
+	uint64_t unwatched = number & ~INODE_ALIAS_UNWATCHED;
+
+	if (number & INODE_ALIAS_UNWATCHED)
+		aliases->n_unwatched = MAX(aliases->n_unwatched, unwatched);
+	else
+		aliases->n_live++;
 }

@@ -24,12 +24,15 @@ struct inode_aliases {
 	pthread_mutex_t lock; /* of whoever compares watches; outermost, held over system calls */
 	int proc_self_fd;     /* borrowed */
 	int fd;		      /* owned; atomic; -1 until first needed */
+	int32_t *saved;	      /* borrowed, in the arena; `fd` plus one */
 	uint32_t n_live;      /* atomic; inodes that are known by a watch */
 	uint32_t n_max;	      /* so many may be; the host's other programs need watches, too */
 	uint64_t n_unwatched; /* atomic; numbers given where no watch could be had */
 };
 
-void alias_init(struct inode_aliases *aliases);
+/* `saved` is borrowed: 0, or left by a predecessor, whose watches go on. */
+void alias_init(struct inode_aliases *aliases, int32_t *saved);
+/* Ends all watches. Twice is safe. */
 void alias_deinit(struct inode_aliases *aliases);
 
 /* With the lock held: a number of the inode that `path_fd` is on, or -errno. */
@@ -45,6 +48,9 @@ static inline bool alias_is_watch(uint64_t dev, uint64_t number)
 {
 	return dev == INODE_ALIAS_DEV && !(number & INODE_ALIAS_UNWATCHED);
 }
+
+/* A number that was given to an inode by a predecessor. */
+void alias_adopt(struct inode_aliases *aliases, uint64_t number);
 
 static inline bool alias_full(const struct inode_aliases *aliases)
 {

@@ -13,6 +13,11 @@ static inline uint32_t itab_index(const struct inode_table *table, const struct 
 	return (uint32_t)(slot - table->slots);
 }
 
+/* ---- For inode-adopt.c, with no other thread ---- */
+
+/* What is in the sections becomes the table's. 0 or -ENOMEM. */
+int itab_adopt(struct inode_table *table);
+
 pthread_mutex_t *itab_lock_of(struct inode_table *table, const struct inode_slot *slot);
 
 /* A dead slot that nobody has pinned: its descriptor is closed, and it is free. */

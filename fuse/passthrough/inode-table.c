@@ -67,6 +67,13 @@ static void fill_slot(struct inode_table *table, uint32_t hash, uint32_t index,
 	slot_publish(&slot->word, 0);
 }
 
+bool itab_has_root(const struct inode_table *table, int fd)
+{
+	const struct inode_slot *root = &table->slots[0];
+
+	return root->word & SLOT_LIVE && root->fd == fd;
+}
+
 int itab_set_root(struct inode_table *table, const struct inode_found *root)
 {
 	uint32_t hash = hash_of(table, &root->seen.id);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "fuse/passthrough/fd-budget.h"
 #include "fuse/passthrough/file-handle.h"
 #include "fuse/passthrough/inode-alias.h"
@@ -78,6 +79,7 @@ struct inode_table {
 	struct fd_budget *budget; /* borrowed */
 	uint64_t *clock;	  /* owned, atomic; a bit per slot that may become cold */
 	uint32_t hand;		  /* atomic; the slot the clock is at */
+	bool adopted_cold;	  /* some inode was cold from the start */
 	struct inode_shard shard[ITAB_N_SHARDS];
 };
 
@@ -93,21 +95,36 @@ struct inode_seen {
 size_t itab_section_bytes(uint32_t n_max);
 size_t itab_key_section_bytes(uint32_t n_max);
 
+/* Descriptors that belong to many inodes: the section ARENA_FDS. */
+struct inode_fds {
+	struct mount_fd mount[MOUNT_FDS_MAX];
+	int32_t inotify; /* plus one */
+};
+
 struct inode_table_memory {
 	void *section; /* of itab_section_bytes() */
 	void *key_section;
+	struct inode_fds *fds;
 	uint32_t n_max;
 };
 
 /*
  * The sections are borrowed: zero-filled, or left by an earlier table whose requests have all
- * ended; what is live in them stays known. `budget` is borrowed; every descriptor that the table
- * takes has been charged to it, and the table gives the charge back.
+ * ended, be it in the middle; what is live in them stays known (inode-adopt.c). `budget` is
+ * borrowed; every descriptor that the table takes has been charged to it, and the table gives the
+ * charge back.
  */
 int itab_init(struct inode_table *table, const struct inode_table_memory *memory,
 	      struct fd_budget *budget);
 /* Frees what is derived; the slots and their descriptors stay. Twice is safe. */
 void itab_deinit(struct inode_table *table);
+
+/* Whether slot 0 is the root already, with this descriptor: then it is not the caller's. */
+bool itab_has_root(const struct inode_table *table, int fd);
+
+/* Every descriptor that itab_init() would find in the sections of a predecessor. */
+void itab_sections_each_fd(const void *section, const struct inode_fds *fds,
+			   void (*fn)(void *arg, int fd), void *arg);
 
 /* Makes slot 0 the root, which stays warm. As itab_lookup_found(); -EEXIST when there is one. */
 struct inode_found;

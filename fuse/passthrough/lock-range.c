@@ -58,6 +58,18 @@ int lock_ranges_set(const struct lock_ranges *from, const struct lock_range *set
 	return 0;
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct lock_range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+void lock_ranges_sort(struct lock_ranges *ranges)
+{
+	qsort(ranges->range, ranges->n, sizeof(*ranges->range), by_start);
+}
+
 void lock_ranges_clear(struct lock_ranges *ranges)
 {
 	free_ptr(&ranges->range);

@@ -29,6 +29,9 @@ struct lock_ranges {
 int lock_ranges_set(const struct lock_ranges *from, const struct lock_range *set,
 		    struct lock_ranges *ret_ranges);
 
+/* Ranges that were put down in any order. */
+void lock_ranges_sort(struct lock_ranges *ranges);
+
 /* Frees the memory; nothing is locked afterwards. */
 void lock_ranges_clear(struct lock_ranges *ranges);
 

@@ -12,20 +12,6 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 
-void ltab_init(struct lock_table *table, uint32_t max_owners, uint32_t max_ranges)
-{
-	memset(table, 0, sizeof(*table));
-	table->max_owners = max_owners;
-	table->max_ranges = max_ranges;
-	pthread_mutex_init(&table->lock, NULL);
-}
-
-void ltab_deinit(struct lock_table *table)
-{
-	ltab_drop_all(table);
-	pthread_mutex_destroy(&table->lock);
-}
-
 /* ---- Chains; table lock held ---- */
 
 /* By node alone, so that all owners of a file are found together. Low bits are slot numbers. */
@@ -62,6 +48,12 @@ static void unchain(struct lock_table *table, struct lock_owner **chain,
 	}
 }
 
+static void set_fh(struct lock_table *table, struct lock_owner *owner, uint64_t fh)
+{
+	owner->fh = fh;
+	table->save.owner[owner->saved].fh = fh;
+}
+
 /* ---- References ---- */
 
 struct lock_owner *ltab_get(struct lock_table *table, const struct lock_key *key, uint64_t fh)
@@ -74,8 +66,16 @@ struct lock_owner *ltab_get(struct lock_table *table, const struct lock_key *key
 		return NULL;
 	owner->n_refs++;
 	if (fh != LTAB_SAME_FH)
-		owner->fh = fh;
+		set_fh(table, owner, fh);
 	return owner;
+}
+
+static void owner_free(struct lock_owner *owner)
+{
+	fd_close(&owner->fd);
+	lock_ranges_clear(&owner->ranges);
+	pthread_mutex_destroy(&owner->lock);
+	free(owner);
 }
 
 void ltab_put(struct lock_table *table, struct lock_owner *owner)
@@ -86,10 +86,7 @@ void ltab_put(struct lock_table *table, struct lock_owner *owner)
 		if (--owner->n_refs)
 			return;
 	}
-	fd_close(&owner->fd);
-	lock_ranges_clear(&owner->ranges);
-	pthread_mutex_destroy(&owner->lock);
-	free(owner);
+	owner_free(owner);
 }
 
 static struct lock_owner *owner_new(const struct lock_key *key, int *fd)
@@ -105,27 +102,65 @@ static struct lock_owner *owner_new(const struct lock_key *key, int *fd)
 	return owner;
 }
 
+static void chain_add(struct lock_table *table, struct lock_owner *owner)
+{
+	struct lock_owner **chain = chain_of(table, owner->key.nodeid);
+
+	owner->next = *chain;
+	*chain = owner;
+	__atomic_store_n(&table->n_owners, table->n_owners + 1, __ATOMIC_RELAXED);
+}
+
+/* From here on a successor would find it. */
+static int save_owner(struct lock_table *table, struct lock_owner *owner, uint64_t fh)
+{
+	const struct lock_saved_owner saved = {
+		.nodeid = owner->key.nodeid,
+		.owner = owner->key.owner,
+		.fh = fh,
+		.fd = owner->fd,
+	};
+
+	owner->saved = lock_save_add(&table->save, &saved);
+	return owner->saved == SLOT_NONE ? -ENOLCK : 0;
+}
+
+static int add_locked(struct lock_table *table, const struct lock_key *key, uint64_t fh, int *fd,
+		      struct lock_owner **ret_owner)
+{
+	struct lock_owner *owner;
+	int r;
+
+	if (table->n_owners >= table->max_owners)
+		return -ENOLCK;
+	owner = owner_new(key, fd);
+	if (!owner)
+		return -ENOMEM;
+	r = save_owner(table, owner, fh);
+	if (r < 0) {
+		owner_free(owner);
+		return r;
+	}
+	chain_add(table, owner);
+	*ret_owner = owner;
+	return 0;
+}
+
 int ltab_add(struct lock_table *table, const struct lock_key *key, uint64_t fh, int fd,
 	     struct lock_owner **ret_owner)
 {
 	cleanup_fd int owned = fd;
-	struct lock_owner **chain = chain_of(table, key->nodeid);
 	struct lock_owner *owner;
+	int r = 0;
 	scoped_lock(&table->lock);
 
 	owner = find(table, key);
-	if (!owner) {
-		if (table->n_owners >= table->max_owners)
-			return -ENOLCK;
-		owner = owner_new(key, &owned);
-		if (!owner)
-			return -ENOMEM;
-		owner->next = *chain;
-		*chain = owner;
-		__atomic_store_n(&table->n_owners, table->n_owners + 1, __ATOMIC_RELAXED);
-	}
+	if (!owner)
+		r = add_locked(table, key, fh, &owned, &owner);
+	if (r < 0)
+		return r;
 	owner->n_refs++;
-	owner->fh = fh;
+	set_fh(table, owner, fh);
 	*ret_owner = owner;
 	return 0;
 }
@@ -162,22 +197,47 @@ static void unreserve(struct lock_table *table, const struct lock_ranges *from,
 	table->n_ranges -= to->n - from->n;
 }
 
+/* `cells` are of lock_save_reserve(), for as many. */
 static void replace_ranges(struct lock_table *table, struct lock_owner *owner,
-			   struct lock_ranges *with)
+			   const struct lock_ranges *with, const struct lock_cells *cells)
 {
+	struct lock_cells old_cells = owner->cells;
 	struct lock_ranges old = owner->ranges;
 
+	lock_save_replace(&table->save, owner->saved, with, cells);
+	owner->cells = *cells;
 	{
 		scoped_lock(&table->lock);
 
 		owner->ranges = *with;
 	}
+	lock_save_free(&table->save, &old_cells);
 	lock_ranges_clear(&old);
+}
+
+/*
+ * A process that dies between the two has locked what is not saved; the guest's request is not
+ * answered then, and comes again.
+ */
+static int lock_and_save(struct lock_table *table, struct lock_owner *owner,
+			 const struct lock_range *range, const struct lock_ranges *to)
+{
+	struct flock flock = ltab_flock(range);
+	struct lock_cells cells;
+	int r = lock_save_reserve(&table->save, to->n, &cells);
+
+	if (r < 0)
+		return r;
+	r = neg_errno(fcntl(owner->fd, F_OFD_SETLK, &flock));
+	if (r < 0)
+		lock_save_free(&table->save, &cells);
+	else
+		replace_ranges(table, owner, to, &cells);
+	return r;
 }
 
 int ltab_set(struct lock_table *table, struct lock_owner *owner, const struct lock_range *range)
 {
-	struct flock flock = ltab_flock(range);
 	struct lock_ranges to;
 	int r;
 	scoped_lock(&owner->lock);
@@ -189,14 +249,14 @@ int ltab_set(struct lock_table *table, struct lock_owner *owner, const struct lo
 		return r;
 	r = reserve(table, &owner->ranges, &to);
 	if (r == 0) {
-		r = neg_errno(fcntl(owner->fd, F_OFD_SETLK, &flock));
+		struct lock_ranges from = owner->ranges;
+
+		r = lock_and_save(table, owner, range, &to);
 		if (r < 0)
-			unreserve(table, &owner->ranges, &to);
+			unreserve(table, &from, &to);
 	}
 	if (r < 0)
 		lock_ranges_clear(&to);
-	else
-		replace_ranges(table, owner, &to);
 	return r;
 }
 
@@ -209,6 +269,7 @@ int ltab_set(struct lock_table *table, struct lock_owner *owner, const struct lo
 static bool drop(struct lock_table *table, struct lock_owner *owner)
 {
 	const struct lock_range all = { .end = INT64_MAX, .type = F_UNLCK };
+	const struct lock_cells no_cells = { 0 };
 	struct lock_ranges none = { 0 };
 	struct flock flock = ltab_flock(&all);
 	bool had_locks;
@@ -221,8 +282,9 @@ static bool drop(struct lock_table *table, struct lock_owner *owner)
 		if (had_locks) {
 			(void)fcntl(owner->fd, F_OFD_SETLK, &flock); /* close(2) does the same */
 			unreserve(table, &none, &owner->ranges);
-			replace_ranges(table, owner, &none);
+			replace_ranges(table, owner, &none, &no_cells);
 		}
+		lock_save_remove(&table->save, owner->saved);
 	}
 	ltab_put(table, owner);
 	return had_locks;
@@ -308,4 +370,57 @@ uint32_t ltab_pid_of(struct lock_table *table, const struct lock_key *key, uint6
 		if (owner->key.nodeid == key->nodeid && owner->key.owner != key->owner)
 			range = lock_ranges_find(&owner->ranges, at);
 	return range ? range->pid : 0;
+}
+
+/* ---- Life ---- */
+
+size_t ltab_section_bytes(uint32_t max_owners, uint32_t max_ranges)
+{
+	return lock_save_bytes(max_owners, max_ranges);
+}
+
+void ltab_section_each_fd(const void *section, void (*fn)(void *arg, int fd), void *arg)
+{
+	lock_save_each_fd(section, fn, arg);
+}
+
+static int adopt_owner(struct lock_table *table, uint32_t index)
+{
+	const struct lock_saved_owner *saved = &table->save.owner[index];
+	const struct lock_key key = { saved->nodeid, saved->owner };
+	struct lock_owner *owner;
+	int fd = saved->fd;
+	int r;
+
+	owner = owner_new(&key, &fd);
+	if (!owner)
+		return -ENOMEM;
+	owner->saved = index;
+	owner->fh = saved->fh;
+	r = lock_save_load(&table->save, index, &owner->ranges, &owner->cells);
+	table->n_ranges += owner->ranges.n;
+	chain_add(table, owner);
+	return r;
+}
+
+int ltab_init(struct lock_table *table, void *section, uint32_t max_owners, uint32_t max_ranges)
+{
+	int r;
+
+	memset(table, 0, sizeof(*table));
+	pthread_mutex_init(&table->lock, NULL);
+	table->max_owners = max_owners;
+	table->max_ranges = max_ranges;
+	r = lock_save_init(&table->save, section, max_owners, max_ranges);
+	for (uint32_t i = 0; max_owners && i < lock_save_n_owners(&table->save) && r == 0; i++)
+		if (table->save.owner[i].live)
+			r = adopt_owner(table, i);
+	return r;
+}
+
+void ltab_deinit(struct lock_table *table)
+{
+	ltab_drop_all(table);
+	lock_save_deinit(&table->save);
+	pthread_mutex_destroy(&table->lock);
 }

@@ -10,8 +10,8 @@
  * Two guests that wait for each other's locks wait for ever: the kernel looks for deadlocks only
  * among classic locks, because a description belongs to no process, and EDEADLK is never reported.
  *
- * Locks are not part of the state arena: who takes over from a dead process finds the files
- * unlocked.
+ * A description outlives the process that made it, as every descriptor does, and its locks with it.
+ * Whose it is, and what is locked for whom, is saved in the arena (lock-save.h).
  */
 #ifndef FUSE_PASSTHROUGH_LOCK_TABLE_H
 #define FUSE_PASSTHROUGH_LOCK_TABLE_H
@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "fuse/passthrough/lock-range.h"
+#include "fuse/passthrough/lock-save.h"
 
 #define LTAB_N_CHAINS	256u
 
@@ -38,10 +39,12 @@ struct lock_owner {
 	uint64_t fh;	     /* the handle last used; table lock */
 	unsigned int n_refs; /* table lock */
 	int fd;		     /* owned */
+	uint32_t saved;	     /* its slot in the arena */
 	/* One request at a time, over the system call; taken before the table's lock. */
 	pthread_mutex_t lock;
 	bool dropped;		   /* lock; nothing may be locked any more */
 	struct lock_ranges ranges; /* changed under both locks */
+	struct lock_cells cells;   /* lock; where the ranges are saved */
 };
 
 struct lock_table {
@@ -51,9 +54,18 @@ struct lock_table {
 	uint32_t max_owners;
 	uint32_t n_ranges; /* granted or asked for */
 	uint32_t max_ranges;
+	struct lock_save save;
 };
 
-void ltab_init(struct lock_table *table, uint32_t max_owners, uint32_t max_ranges);
+size_t ltab_section_bytes(uint32_t max_owners, uint32_t max_ranges);
+
+/*
+ * `section` is borrowed: zero-filled, or left by a predecessor with the same limits, whose owners
+ * go on to have what they have. 0 or -ENOMEM.
+ */
+int ltab_init(struct lock_table *table, void *section, uint32_t max_owners, uint32_t max_ranges);
+/* Every descriptor in the section of a predecessor. */
+void ltab_section_each_fd(const void *section, void (*fn)(void *arg, int fd), void *arg);
 /* Nobody may hold an owner. */
 void ltab_deinit(struct lock_table *table);
 

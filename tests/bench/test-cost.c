@@ -33,7 +33,8 @@ struct cost_row {
 static struct cost_row rows[MAX_OPS];
 static unsigned int n_rows;
 
-static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", NULL };
+static const char *const bare_args[] = { "--sandbox=none", "--seccomp=none", "--max-restarts=0",
+					 NULL };
 /* Waiting is not work: how long it takes decides how often these run. */
 static const char *const waiting_files[] = { "daemon/workers.c", "daemon/polling.c", NULL };
 static const char *const waiting_functions[] = { "vq_has_work", "vq_notifications_on",

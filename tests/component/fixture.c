@@ -41,6 +41,7 @@ struct fixture *fixture_start(const struct fixture_config *config)
 		test_die("component tests run as root");
 	if (!config)
 		config = &defaults;
+	f->kills = config->kills;
 	share_init(&f->share);
 	if (config->populate)
 		config->populate(&f->share);
@@ -83,7 +84,7 @@ void fixture_check_alive(struct fixture *f)
 	g_assert_cmpuint(attr.attr.mode & S_IFMT, ==, S_IFDIR);
 }
 
-static void free_fixture(struct fixture *f)
+void fixture_drop(struct fixture *f)
 {
 	if (f->has_client)
 		fuse_client_deinit(&f->client);
@@ -92,19 +93,29 @@ static void free_fixture(struct fixture *f)
 	g_free(f);
 }
 
+/* A successor would hide that a worker died. */
+static void check_deaths(struct fixture *f)
+{
+	g_autofree char *text = daemon_stderr(f->daemon);
+
+	if (!f->kills && strstr(text, "The worker was ended by signal"))
+		test_die("a worker died; the daemon said: %s", text);
+}
+
 void fixture_expect_end(struct fixture *f)
 {
 	int status = daemon_wait(f->daemon);
 
 	if (status < 0)
 		test_die("the daemon does not end after the disconnect");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != f->end_status) {
 		g_autofree char *text = daemon_stderr(f->daemon);
 
 		test_die("the daemon ended with wait status 0x%x; it said: %s", status, text);
 	}
+	check_deaths(f);
 	share_check_canaries(&f->share);
-	free_fixture(f);
+	fixture_drop(f);
 }
 
 void fixture_stop(struct fixture *f)
@@ -160,8 +171,9 @@ void fixture_expect_orderly_end(struct fixture *f)
 
 		test_die("the daemon did not end in order (%d); it said: %s", status, text);
 	}
+	check_deaths(f);
 	share_check_canaries(&f->share);
-	free_fixture(f);
+	fixture_drop(f);
 }
 
 void fixture_stop_sane(struct fixture *f)

@@ -29,6 +29,7 @@ struct fixture_config {
 	bool no_init;	/* FUSE INIT is the test's business */
 	bool no_client; /* so are the rings: only handshake and memory */
 	bool no_vmm;	/* so is the whole connection */
+	bool kills;	/* the test ends workers: they must not end by themselves */
 };
 
 struct fixture {
@@ -38,6 +39,8 @@ struct fixture {
 	struct fuse_client client;
 	bool has_vmm;
 	bool has_client;
+	bool kills;
+	int end_status; /* 0 unless the test sets it */
 };
 
 /* On the heap because of its size; dies on failure. config may be NULL. */
@@ -46,6 +49,8 @@ struct fixture *fixture_start(const struct fixture_config *config);
 void fixture_stop(struct fixture *f);
 /* Only the last part: the connection is already closed. */
 void fixture_expect_end(struct fixture *f);
+/* When the test has ended the daemon itself, and the connection. */
+void fixture_drop(struct fixture *f);
 /* Opens another connection's worth of queues after no_client or no_vmm. */
 void fixture_connect(struct fixture *f, const struct fixture_config *config);
 /* GETATTR of the root is answered: the daemon still serves. */

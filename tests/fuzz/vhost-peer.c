@@ -70,6 +70,10 @@ void peer_init(struct peer *peer, const void *config, uint32_t config_bytes)
 
 	prepare_process();
 	memset(peer, 0, sizeof(*peer));
+	peer->section = mmap(NULL, vhost_session_section_bytes(), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (peer->section == MAP_FAILED)
+		test_die("no memory for the session");
 	peer->device.ops = &device_ops;
 	peer->device.opaque = peer;
 	peer->device.inband = true;
@@ -78,7 +82,7 @@ void peer_init(struct peer *peer, const void *config, uint32_t config_bytes)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		test_die("socketpair: %s", strerror(errno));
 	peer->fd = ends[0];
-	if (vhost_session_new(ends[1], &peer->device, &peer->session))
+	if (vhost_session_new(ends[1], &peer->device, peer->section, &peer->session))
 		test_die("no session");
 }
 
@@ -88,6 +92,7 @@ void peer_deinit(struct peer *peer)
 	for (unsigned int i = 0; i < VHOST_MAX_QUEUES; i++)
 		if (peer->queues[i])
 			test_die("queue %u runs without a session", i);
+	munmap(peer->section, vhost_session_section_bytes());
 	close(peer->fd);
 }
 

@@ -24,7 +24,8 @@
 #define PEER_DATA_AT  0x600u
 
 struct peer {
-	int fd; /* the front-end's end */
+	int fd;	       /* the front-end's end */
+	void *section; /* what would outlive the process */
 	struct vhost_session *session;
 	struct vhost_device device;
 	struct virtqueue *queues[VHOST_MAX_QUEUES]; /* those that run */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What /proc tells of the daemon's processes: children, threads, descriptors, memory. */
+#include <errno.h>
 #include <glib.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +73,44 @@ pid_t daemon_worker_pid(const struct daemon_process *daemon)
 			most = threads;
 			worker = pids[i];
 		}
+	}
+	return worker;
+}
+
+/* A worker has no children, and its keeper no other. */
+static pid_t last_of_family(const struct daemon_process *daemon)
+{
+	pid_t pids[64];
+
+	return pids[daemon_pids(daemon, pids, G_N_ELEMENTS(pids)) - 1];
+}
+
+static bool is_child_of_keeper(pid_t pid, const struct daemon_process *daemon)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)status_number(pid, "PPid:"));
+	g_autofree char *name = NULL;
+
+	return pid != daemon_pid(daemon) && g_file_get_contents(path, &name, NULL, NULL) &&
+	       g_str_equal(name, "virtiofsd-keep\n");
+}
+
+pid_t daemon_kill_worker(struct daemon_process *daemon, int signo)
+{
+	int64_t deadline = deadline_default();
+	pid_t worker = last_of_family(daemon);
+
+	while (!is_child_of_keeper(worker, daemon)) {
+		if (!deadline_left_ms(deadline))
+			test_die("the daemon has no worker");
+		poll(NULL, 0, 1);
+		worker = last_of_family(daemon);
+	}
+	if (kill(worker, signo))
+		test_die("kill: %s", strerror(errno));
+	while (last_of_family(daemon) == worker) {
+		if (!deadline_left_ms(deadline))
+			test_die("the worker does not end");
+		poll(NULL, 0, 1);
 	}
 	return worker;
 }

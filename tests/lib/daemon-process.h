@@ -55,6 +55,11 @@ void daemon_wait_stderr(struct daemon_process *daemon, const char *text);
  * the one with most threads, the youngest on a tie.
  */
 pid_t daemon_worker_pid(const struct daemon_process *daemon);
+/*
+ * Ends the process that serves by a signal and waits until it is gone; its pid. One that takes over
+ * is another, and the one to end next.
+ */
+pid_t daemon_kill_worker(struct daemon_process *daemon, int signo);
 /* Pids of the started process and all its descendants; count, at most @max. */
 size_t daemon_pids(const struct daemon_process *daemon, pid_t *pids, size_t max);
 /* The same of any process. */

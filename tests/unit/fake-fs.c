@@ -58,6 +58,13 @@ bool fs_is_exclusive(const struct fs *fs)
 	return fake.exclusive;
 }
 
+void fs_resume(struct fs *fs, const struct fs_negotiated *negotiated)
+{
+	(void)fs;
+	fake.n_resumes++;
+	fake.negotiated = *negotiated;
+}
+
 bool fs_opens_are_optional(const struct fs *fs)
 {
 	(void)fs;

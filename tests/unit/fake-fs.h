@@ -32,6 +32,7 @@ struct fake_fs {
 
 	/* Collected over calls. */
 	unsigned int n_resets, n_forgets;
+	unsigned int n_resumes;
 	unsigned int n_lock_calls; /* atomic */
 	uint64_t forgotten[512], forgotten_counts[512];
 	struct fs_negotiated negotiated;

@@ -59,6 +59,8 @@ static void start(struct fs_unit *unit, const struct fs_options *from)
 		[ARENA_INODES] = fs_inode_section_bytes(options.max_inodes),
 		[ARENA_KEYS] = fs_key_section_bytes(options.max_inodes),
 		[ARENA_HANDLES] = fs_handle_section_bytes(options.max_handles),
+		[ARENA_LOCKS] = fs_lock_section_bytes(options.max_lock_owners),
+		[ARENA_FDS] = fs_fds_section_bytes(),
 	};
 
 	unit->dir_fd = open(unit->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

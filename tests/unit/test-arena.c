@@ -10,10 +10,8 @@
 #include "base/arena.h"
 
 static const size_t sizes[ARENA_N_SECTIONS] = {
-	[ARENA_SESSION] = 100,
-	[ARENA_INODES] = 5000,
-	[ARENA_KEYS] = 33,
-	[ARENA_HANDLES] = 64,
+	[ARENA_SESSION] = 100, [ARENA_INODES] = 5000, [ARENA_KEYS] = 33, [ARENA_HANDLES] = 64,
+	[ARENA_VHOST] = 640,   [ARENA_LOCKS] = 4096,  [ARENA_FDS] = 1,
 };
 
 static void sections_do_not_overlap(void)

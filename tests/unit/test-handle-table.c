@@ -295,6 +295,55 @@ static void an_implicit_handle_is_found_by_its_node_and_closed_when_idle(void)
 	stop(&unit);
 }
 
+static void count_fd(void *arg, int fd)
+{
+	unsigned int *n = arg;
+
+	g_assert_true(is_open(fd));
+	(*n)++;
+}
+
+/* As many as there are ways to die: in use, killed but in use, being torn down, being filled. */
+static void a_successor_keeps_what_is_live_and_frees_the_rest(void)
+{
+	struct handle_slot *used, *killed;
+	unsigned int n_fds = 0;
+	struct unit unit;
+	uint64_t live, dying, half;
+	int dead_fd, stray;
+
+	start(&unit);
+	live = must_add(&unit, HANDLE_DIR);
+	dying = must_add(&unit, HANDLE_FILE);
+	half = must_add(&unit, HANDLE_FILE);
+	used = htab_get(&unit.table, live, HANDLE_DIR);
+	killed = htab_get(&unit.table, dying, HANDLE_FILE);
+	g_assert_cmpint(htab_release(killed), ==, 0);
+	dead_fd = killed->fd;
+	/* Its last user has let go and ended before anything else. */
+	unit.table.slots[(uint32_t)half - 1].word &= ~SLOT_LIVE;
+	stray = unit.table.slots[(uint32_t)half - 1].fd;
+	htab_deinit(&unit.table);
+	htab_section_each_fd(unit.section, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 2);
+	g_assert_cmpint(init_table(&unit), ==, 0);
+	g_assert_false(is_open(dead_fd));
+	g_assert_cmpuint(unit.budget.n_used, ==, 1);
+	g_assert_true(htab_get(&unit.table, live, HANDLE_DIR) == used);
+	g_assert_cmpuint(used->position, ==, HANDLE_LOST);
+	htab_put(&unit.table, used);
+	g_assert_null(htab_get(&unit.table, dying, HANDLE_FILE));
+	/* Neither id is given out again. */
+	for (unsigned int i = 1; i < N_MAX; i++) {
+		uint64_t fh = must_add(&unit, HANDLE_FILE);
+
+		g_assert_cmpuint(fh, !=, dying);
+		g_assert_cmpuint(fh, !=, half);
+	}
+	close(stray);
+	stop(&unit);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -316,5 +365,7 @@ int main(int argc, char **argv)
 	g_test_add_func(
 		"/handle-table/an implicit handle is found by its node and closed when idle",
 		an_implicit_handle_is_found_by_its_node_and_closed_when_idle);
+	g_test_add_func("/handle-table/a successor keeps what is live and frees the rest",
+			a_successor_keeps_what_is_live_and_frees_the_rest);
 	return g_test_run();
 }

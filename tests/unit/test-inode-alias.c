@@ -15,6 +15,7 @@ static void test_watches(void)
 	g_autofree char *b = g_build_filename(dir, "b", NULL);
 	cleanup_fd int proc = open("/proc/self/fd", O_PATH | O_CLOEXEC);
 	struct inode_aliases aliases;
+	int32_t saved = 0;
 	int fd_a, fd_b, fd_dir, number;
 
 	g_assert_true(g_file_set_contents(a, "x", 1, NULL));
@@ -22,7 +23,7 @@ static void test_watches(void)
 	fd_a = open(a, O_PATH | O_CLOEXEC);
 	fd_b = open(b, O_PATH | O_CLOEXEC);
 	fd_dir = open(dir, O_PATH | O_CLOEXEC);
-	alias_init(&aliases);
+	alias_init(&aliases, &saved);
 	aliases.proc_self_fd = proc;
 	number = alias_watch(&aliases, fd_a);
 	g_assert_cmpint(number, >, 0);

@@ -18,6 +18,7 @@
 struct unit {
 	void *section;
 	void *key_section;
+	struct inode_fds fds;
 	struct fd_budget budget;
 	struct inode_table table;
 };
@@ -46,7 +47,8 @@ static struct inode_seen seen(uint64_t ino)
 
 static int init_table(struct unit *unit)
 {
-	const struct inode_table_memory memory = { unit->section, unit->key_section, N_MAX };
+	const struct inode_table_memory memory = { unit->section, unit->key_section, &unit->fds,
+						   N_MAX };
 
 	unit->budget = (struct fd_budget){ .max = 2 * N_MAX };
 	return itab_init(&unit->table, &memory, &unit->budget);
@@ -63,6 +65,7 @@ static void start(struct unit *unit)
 {
 	struct inode_found root = { .seen = seen(1) };
 
+	unit->fds = (struct inode_fds){ 0 };
 	unit->section = g_malloc0(itab_section_bytes(N_MAX));
 	unit->key_section = g_malloc0(itab_key_section_bytes(N_MAX));
 	g_assert_cmpint(init_table(unit), ==, 0);
@@ -462,6 +465,84 @@ static void a_successor_finds_what_is_cold(void)
 	stop(&unit);
 }
 
+static void count_fd(void *arg, int fd)
+{
+	unsigned int *n = arg;
+
+	g_assert_true(is_open(fd));
+	(*n)++;
+}
+
+/* Wherever the predecessor was with each of them. */
+static void a_successor_finishes_what_was_begun(void)
+{
+	uint64_t cooling, warming, forgotten, dying, half;
+	unsigned int n_fds = 0;
+	struct inode_slot *slot;
+	struct unit unit;
+	int stray;
+
+	start(&unit);
+	cooling = must_add(&unit, 5);
+	warming = must_add(&unit, 6);
+	forgotten = must_add(&unit, 7);
+	dying = must_add(&unit, 8);
+	half = must_add(&unit, 9);
+	unit.table.slots[(uint32_t)cooling - 1].word |= SLOT_COLD | 1;
+	unit.table.slots[(uint32_t)warming - 1].word |= SLOT_COLD | 2;
+	unit.table.slots[(uint32_t)forgotten - 1].n_lookup = 0;
+	g_assert_nonnull(itab_get(&unit.table, dying));
+	itab_forget(&unit.table, dying, 1);
+	unit.table.slots[(uint32_t)half - 1].word &= ~SLOT_LIVE;
+	stray = unit.table.slots[(uint32_t)half - 1].fd;
+	itab_deinit(&unit.table);
+	itab_sections_each_fd(unit.section, &unit.fds, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 5);
+	g_assert_cmpint(init_table(&unit), ==, 0);
+	g_assert_cmpuint(unit.budget.n_used, ==, 3);
+	g_assert_false(unit.table.adopted_cold);
+	slot = itab_get(&unit.table, cooling);
+	g_assert_false(inode_is_cold(slot));
+	itab_put(&unit.table, slot);
+	g_assert_true(known(&unit, warming));
+	g_assert_false(known(&unit, forgotten));
+	g_assert_false(known(&unit, dying));
+	g_assert_false(known(&unit, half));
+	for (uint64_t ino = 100; ino < 105; ino++) {
+		uint64_t nodeid = must_add(&unit, ino);
+
+		g_assert_cmpuint(nodeid, !=, forgotten);
+		g_assert_cmpuint(nodeid, !=, dying);
+		g_assert_cmpuint(nodeid, !=, half);
+	}
+	close(stray);
+	stop(&unit);
+}
+
+/* The number of a cold inode went to another file, which is the one to be found. */
+static void a_successor_finds_the_younger_of_two(void)
+{
+	struct inode_seen younger = seen(5);
+	struct inode_found found = { .seen = younger };
+	struct unit unit;
+	uint64_t cold, warm;
+
+	start(&unit);
+	cold = must_add(&unit, 5);
+	make_cold(&unit, cold);
+	found.seen.birth++;
+	found.fd = charged(&unit, some_fd());
+	g_assert_cmpint(itab_lookup_found(&unit.table, &found, &warm), ==, ITAB_NEW);
+	for (int i = 0; i < 2; i++) {
+		itab_deinit(&unit.table);
+		g_assert_cmpint(init_table(&unit), ==, 0);
+		g_assert_cmpuint(lookup_known(&unit, &found.seen), ==, warm);
+		g_assert_true(known(&unit, cold));
+	}
+	g_assert_true(unit.table.adopted_cold);
+	stop(&unit);
+}
+
 #define N_THREADS 4
 #define N_ROUNDS  20000
 
@@ -539,6 +620,10 @@ int main(int argc, char **argv)
 			the_clock_takes_what_nobody_uses);
 	g_test_add_func("/inode-table/a successor finds what is cold",
 			a_successor_finds_what_is_cold);
+	g_test_add_func("/inode-table/a successor finishes what was begun",
+			a_successor_finishes_what_was_begun);
+	g_test_add_func("/inode-table/a successor finds the younger of two",
+			a_successor_finds_the_younger_of_two);
 	g_test_add_func("/inode-table/many threads leave nothing behind",
 			many_threads_leave_nothing_behind);
 	return g_test_run();

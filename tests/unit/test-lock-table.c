@@ -14,6 +14,19 @@
 
 static char *path;
 static struct lock_table table;
+static void *section;
+
+static void start(uint32_t max_owners, uint32_t max_ranges)
+{
+	section = g_malloc0(ltab_section_bytes(max_owners, max_ranges));
+	g_assert_cmpint(ltab_init(&table, section, max_owners, max_ranges), ==, 0);
+}
+
+static void stop(void)
+{
+	ltab_deinit(&table);
+	g_free(g_steal_pointer(&section));
+}
 
 static int open_file(void)
 {
@@ -56,7 +69,7 @@ static void owners_are_found_again_and_conflict(void)
 	const struct lock_key key = { 7, 1 };
 	struct lock_owner *a, *b, *again;
 
-	ltab_init(&table, 10, 100);
+	start(10, 100);
 	g_assert_true(ltab_empty(&table));
 	a = add(7, 1, 100);
 	b = add(7, 2, 101);
@@ -77,7 +90,7 @@ static void owners_are_found_again_and_conflict(void)
 	g_assert_cmpuint(ltab_drop_owner(&table, &key), ==, 0);
 	g_assert_true(is_free(0, 9));
 	g_assert_false(is_free(10, 10));
-	ltab_deinit(&table);
+	stop();
 	g_assert_true(is_free(0, 20));
 }
 
@@ -85,7 +98,7 @@ static void a_dropped_owner_has_nothing_locked_whoever_holds_it(void)
 {
 	struct lock_owner *a;
 
-	ltab_init(&table, 10, 100);
+	start(10, 100);
 	a = add(7, 1, 100);
 	g_assert_cmpint(lock(a, 0, INT64_MAX, F_WRLCK, 1), ==, 0);
 	g_assert_cmpuint(ltab_drop_handle(&table, 7, 99), ==, 0);
@@ -95,7 +108,7 @@ static void a_dropped_owner_has_nothing_locked_whoever_holds_it(void)
 	g_assert_cmpint(lock(a, 0, 1, F_WRLCK, 1), ==, 1);
 	g_assert_true(is_free(0, INT64_MAX));
 	ltab_put(&table, a);
-	ltab_deinit(&table);
+	stop();
 }
 
 static void owners_and_ranges_are_bounded(void)
@@ -103,7 +116,7 @@ static void owners_and_ranges_are_bounded(void)
 	const struct lock_key third = { 7, 3 };
 	struct lock_owner *a, *b, *none;
 
-	ltab_init(&table, 2, 3);
+	start(2, 3);
 	a = add(7, 1, 100);
 	b = add(7, 2, 100);
 	g_assert_true(ltab_full(&table));
@@ -125,7 +138,7 @@ static void owners_and_ranges_are_bounded(void)
 	ltab_drop_all(&table);
 	g_assert_cmpuint(table.n_ranges, ==, 0);
 	g_assert_cmpuint(table.n_owners, ==, 0);
-	ltab_deinit(&table);
+	stop();
 }
 
 #define N_ROUNDS 3000
@@ -153,7 +166,7 @@ static void threads_may_lock_and_drop_as_they_like(void)
 {
 	pthread_t threads[4];
 
-	ltab_init(&table, 2, 1000);
+	start(2, 1000);
 	for (unsigned int i = 0; i < 4; i++)
 		g_assert_cmpint(
 			pthread_create(&threads[i], NULL, lock_and_drop, GUINT_TO_POINTER(i)), ==,
@@ -163,7 +176,73 @@ static void threads_may_lock_and_drop_as_they_like(void)
 	ltab_drop_all(&table);
 	g_assert_cmpuint(table.n_ranges, ==, 0);
 	g_assert_true(is_free(0, INT64_MAX));
-	ltab_deinit(&table);
+	stop();
+}
+
+/* What goes with the process; open and locked things do not. */
+static void free_owner_memory(struct lock_owner *owner)
+{
+	lock_ranges_clear(&owner->ranges);
+	free(owner->cells.cell);
+	free(owner);
+}
+
+static void count_fd(void *arg, int fd)
+{
+	g_assert_cmpint(fcntl(fd, F_GETFD), >=, 0);
+	(*(unsigned int *)arg)++;
+}
+
+static void a_successor_has_the_same_owners_and_ranges(void)
+{
+	const struct lock_key first = { 7, 1 }, second = { 7, 2 };
+	struct lock_owner *a, *b;
+	unsigned int n_fds = 0;
+
+	start(4, 6);
+	a = add(7, 1, 100);
+	b = add(7, 2, 101);
+	g_assert_cmpint(lock(a, 0, 99, F_WRLCK, 11), ==, 0);
+	g_assert_cmpint(lock(a, 40, 49, F_UNLCK, 11), ==, 0);
+	g_assert_cmpint(lock(b, 40, 44, F_RDLCK, 12), ==, 0);
+	/* A set that was written but did not become the owner's any more. */
+	while (slot_pool_used(&table.save.ranges) < 8)
+		(void)slot_pool_take(&table.save.ranges);
+	table.save.range[7] = (struct lock_saved_range){ .owner = 1, .version = 77 };
+	free_owner_memory(a);
+	free_owner_memory(b);
+	lock_save_deinit(&table.save);
+	g_assert_cmpint(ltab_init(&table, section, 4, 6), ==, 0);
+	ltab_section_each_fd(section, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 2);
+	g_assert_cmpuint(table.n_owners, ==, 2);
+	g_assert_cmpuint(table.n_ranges, ==, 3);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 10), ==, 11);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 60), ==, 11);
+	g_assert_cmpuint(ltab_pid_of(&table, &second, 45), ==, 0);
+	g_assert_cmpuint(ltab_pid_of(&table, &first, 42), ==, 12);
+	g_assert_false(is_free(0, 0));
+	/* They go on as before. */
+	a = ltab_get(&table, &first, LTAB_SAME_FH);
+	g_assert_cmpuint(a->fh, ==, 100);
+	g_assert_cmpint(lock(a, 42, 42, F_WRLCK, 11), ==, -EAGAIN);
+	g_assert_cmpint(lock(a, 0, 99, F_UNLCK, 11), ==, 0);
+	ltab_put(&table, a);
+	g_assert_true(is_free(0, 39));
+	g_assert_cmpuint(ltab_drop_handle(&table, 7, 101), ==, 1);
+	g_assert_true(is_free(0, INT64_MAX));
+	stop();
+}
+
+static void where_there_are_no_locks_there_is_nothing_to_find(void)
+{
+	unsigned int n_fds = 0;
+
+	start(0, 6);
+	ltab_section_each_fd(section, count_fd, &n_fds);
+	g_assert_cmpuint(n_fds, ==, 0);
+	g_assert_true(ltab_full(&table));
+	stop();
 }
 
 int main(int argc, char **argv)
@@ -181,6 +260,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/lock-table/owners and ranges are bounded", owners_and_ranges_are_bounded);
 	g_test_add_func("/lock-table/threads may lock and drop as they like",
 			threads_may_lock_and_drop_as_they_like);
+	g_test_add_func("/lock-table/a successor has the same owners and ranges",
+			a_successor_has_the_same_owners_and_ranges);
+	g_test_add_func("/lock-table/where there are no locks there is nothing to find",
+			where_there_are_no_locks_there_is_nothing_to_find);
 	status = g_test_run();
 	g_unlink(path);
 	g_free(path);

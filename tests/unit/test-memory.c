@@ -18,10 +18,13 @@
 static int add(struct guest_memory **memory, const struct guest_region_desc *desc, int fd)
 {
 	struct guest_memory *next;
-	int r = guest_memory_add(*memory, desc, fd, &next);
+	int own = dup(fd);
+	int r = guest_memory_add(*memory, desc, own, &next);
 
-	if (r < 0)
+	if (r < 0) {
+		close(own);
 		return r;
+	}
 	guest_memory_put(*memory);
 	*memory = next;
 	return 0;

@@ -50,6 +50,20 @@ static void send_bytes(int fd, const void *bytes, size_t len)
 	send_fds(fd, bytes, len, NULL, 0);
 }
 
+/* Looks twice, as after a death, and takes. */
+static enum vhost_recv_result recv_message(int fd, int timeout_ms, struct vhost_message *message)
+{
+	enum vhost_recv_result result = vhost_message_peek(fd, timeout_ms, message);
+
+	if (result != VHOST_RECV_MESSAGE)
+		return result;
+	vhost_message_close_fds(message);
+	g_assert_cmpint(vhost_message_peek(fd, timeout_ms, message), ==, VHOST_RECV_MESSAGE);
+	g_assert_cmpint(vhost_message_take(fd), ==, 0);
+	g_assert_cmpint(vhost_message_take(fd), ==, 0); /* nothing more */
+	return VHOST_RECV_MESSAGE;
+}
+
 struct wire {
 	struct vhost_user_header header;
 	uint64_t payload;
@@ -73,15 +87,39 @@ static void test_whole(void)
 	int pair[2];
 
 	open_pair(pair);
-	g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, VHOST_RECV_NOTHING);
+	g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_NOTHING);
 	send_bytes(pair[1], &sample, sizeof(sample));
 	send_bytes(pair[1], &sample, sizeof(sample));
 	for (int i = 0; i < 2; i++) {
-		g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==,
-				VHOST_RECV_MESSAGE);
+		g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
 		check_sample(&message);
 	}
-	g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, VHOST_RECV_NOTHING);
+	g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_NOTHING);
+	close_pair(pair);
+}
+
+/* Messages that wait behind each other: each has the descriptors it came with, and no others. */
+static void test_fds_in_line(void)
+{
+	static const unsigned int n_fds[] = { 0, 1, 0, 2, 0, 0, 8, 1, 0 };
+	unsigned int before = unit_count_fds();
+	int pair[2], fds[8];
+
+	open_pair(pair);
+	for (int i = 0; i < 8; i++)
+		fds[i] = pair[1];
+	for (unsigned int i = 0; i < G_N_ELEMENTS(n_fds); i++)
+		send_fds(pair[1], &sample, sizeof(sample), fds, n_fds[i]);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(n_fds); i++) {
+		struct vhost_message message;
+
+		g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
+		check_sample(&message);
+		g_assert_cmpuint(message.n_fds, ==, n_fds[i]);
+		g_assert_false(message.fds_lost);
+		vhost_message_close_fds(&message);
+		g_assert_cmpuint(unit_count_fds(), ==, before + 2);
+	}
 	close_pair(pair);
 }
 
@@ -102,7 +140,7 @@ static void test_pieces(void)
 	open_pair(pair);
 	pthread_create(&thread, NULL, send_single_bytes, &pair[1]);
 	do
-		result = vhost_message_recv(pair[0], LONG_MS, &message);
+		result = recv_message(pair[0], LONG_MS, &message);
 	while (result == VHOST_RECV_NOTHING);
 	g_assert_cmpint(result, ==, VHOST_RECV_MESSAGE);
 	check_sample(&message);
@@ -122,7 +160,7 @@ static void test_fds(void)
 	/* One with the header, one with the payload. */
 	send_fds(pair[1], &sample.header, sizeof(sample.header), fds, 1);
 	send_fds(pair[1], &sample.payload, sizeof(sample.payload), fds + 1, 1);
-	g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
+	g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
 	g_assert_cmpuint(message.n_fds, ==, 2);
 	g_assert_false(message.fds_lost);
 	fd = vhost_message_steal_fd(&message, 0);
@@ -146,14 +184,14 @@ static void test_too_many_fds(void)
 	for (int i = 0; i < 9; i++)
 		fds[i] = pair[1];
 	send_fds(pair[1], &sample, sizeof(sample), fds, 9);
-	g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
+	g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
 	g_assert_true(message.fds_lost);
 	check_sample(&message);
 	vhost_message_close_fds(&message);
 	/* Eight with the header and eight with the payload. */
 	send_fds(pair[1], &sample.header, sizeof(sample.header), fds, 8);
 	send_fds(pair[1], &sample.payload, sizeof(sample.payload), fds, 8);
-	g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
+	g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_MESSAGE);
 	g_assert_cmpuint(message.n_fds, ==, 8);
 	g_assert_true(message.fds_lost);
 	vhost_message_close_fds(&message);
@@ -178,8 +216,7 @@ static void test_bad_headers(void)
 
 		open_pair(pair);
 		send_fds(pair[1], &bad[i], sizeof(bad[i]), pair, 1);
-		g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==,
-				VHOST_RECV_BROKEN);
+		g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, VHOST_RECV_BROKEN);
 		close_pair(pair);
 		g_assert_cmpuint(unit_count_fds(), ==, before);
 	}
@@ -196,7 +233,7 @@ static void test_ends(void)
 		if (len)
 			send_bytes(pair[1], &sample, len);
 		close(pair[1]);
-		g_assert_cmpint(vhost_message_recv(pair[0], LONG_MS, &message), ==, wanted);
+		g_assert_cmpint(recv_message(pair[0], LONG_MS, &message), ==, wanted);
 		close(pair[0]);
 	}
 }
@@ -209,7 +246,7 @@ static void test_stall(void)
 
 	open_pair(pair);
 	send_fds(pair[1], &sample, 15, pair, 1);
-	g_assert_cmpint(vhost_message_recv(pair[0], SHORT_MS, &message), ==, VHOST_RECV_BROKEN);
+	g_assert_cmpint(recv_message(pair[0], SHORT_MS, &message), ==, VHOST_RECV_BROKEN);
 	close_pair(pair);
 	g_assert_cmpuint(unit_count_fds(), ==, before);
 }
@@ -251,6 +288,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/message/messages-are-taken-one-at-a-time", test_whole);
 	g_test_add_func("/message/a-message-may-come-in-single-bytes", test_pieces);
 	g_test_add_func("/message/descriptors-may-come-with-any-part", test_fds);
+	g_test_add_func("/message/descriptors-stay-with-their-message", test_fds_in_line);
 	g_test_add_func("/message/descriptors-beyond-eight-are-closed-and-told", test_too_many_fds);
 	g_test_add_func("/message/bad-headers-break-the-connection", test_bad_headers);
 	g_test_add_func("/message/a-hang-up-inside-a-message-is-told-from-one-between", test_ends);

@@ -41,6 +41,7 @@ static void the_usual_line_has_the_documented_defaults(void)
 	g_assert_false(o.readonly);
 	g_assert_true(o.announce_submounts);
 	g_assert_cmpint(o.inode_file_handles, ==, HANDLES_PREFER);
+	g_assert_cmpuint(o.max_restarts, ==, OPTIONS_RESTARTS_DEFAULT);
 	options_deinit(&o);
 }
 
@@ -49,7 +50,8 @@ static void equal_signs_and_blanks_both_separate_values(void)
 	struct options o;
 
 	g_assert_cmpint(parse(&o, "--shared-dir=/a=b --fd=7 --cache=Never --readonly --tag=home "
-				  "--log-level debug --thread-pool-size 0 --poll 0"),
+				  "--log-level debug --thread-pool-size 0 --poll 0 "
+				  "--max-restarts 0"),
 			==, OPTIONS_RUN);
 	g_assert_cmpstr(o.shared_dir, ==, "/a=b");
 	g_assert_cmpint(o.fd, ==, 7);
@@ -59,6 +61,7 @@ static void equal_signs_and_blanks_both_separate_values(void)
 	g_assert_cmpint(o.log_level, ==, LOG_LEVEL_DEBUG);
 	g_assert_cmpuint(o.thread_pool_size, ==, 0);
 	g_assert_cmpuint(o.poll_us, ==, 0);
+	g_assert_cmpuint(o.max_restarts, ==, 0);
 	options_deinit(&o);
 }
 
@@ -400,6 +403,8 @@ static void wrong_lines_are_usage_errors(void)
 		USUAL " --inode-file-handles",
 		USUAL " --thread-pool-size=-1",
 		USUAL " --thread-pool-size=1x",
+		USUAL " --max-restarts=often",
+		USUAL " --max-restarts=1001",
 		USUAL " --poll=auto",
 		USUAL " --poll=1000001",
 		USUAL " --thread-pool-size=99999999999999999999",

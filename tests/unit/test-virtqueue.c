@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "tests/unit/vhost-unit.h"
 #include "vhost/virtqueue-internal.h"
@@ -32,12 +33,32 @@ struct fixture {
 	int err_fd;
 };
 
+static struct vq_inflight inflight;
+
 static const struct vq_ring_place unit_place = {
 	.size = UNIT_RING_SIZE,
 	.desc_uva = UNIT_UVA + UNIT_DESC_OFFSET,
 	.avail_uva = UNIT_UVA + UNIT_AVAIL_OFFSET,
 	.used_uva = UNIT_UVA + UNIT_USED_OFFSET,
 };
+
+static int set_call(struct fixture *f, enum vq_signal_kind kind, int fd)
+{
+	int former = -1;
+	int r = vq_set_call(&f->vq, kind, fd, &former);
+
+	fd_close(&former);
+	return r;
+}
+
+static int set_err(struct fixture *f, enum vq_signal_kind kind, int fd)
+{
+	int former = -1;
+	int r = vq_set_err(&f->vq, kind, fd, &former);
+
+	fd_close(&former);
+	return r;
+}
 
 /* Takes the memory. */
 static void start_on(struct fixture *f, struct guest_memory *memory, bool event_idx,
@@ -50,13 +71,15 @@ static void start_on(struct fixture *f, struct guest_memory *memory, bool event_
 		.kick_fd = -1,
 		.event_idx = event_idx,
 		.indirect = true,
+		.inflight = &inflight,
 	};
 
+	vq_inflight_reset(&inflight);
 	vq_init(&f->vq, 3);
 	f->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
-	g_assert_cmpint(vq_set_err(&f->vq, VQ_SIGNAL_FD, dup(f->err_fd)), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
+	g_assert_cmpint(set_err(f, VQ_SIGNAL_FD, dup(f->err_fd)), ==, 0);
 	g_assert_cmpint(vq_open(&f->vq, &setup), ==, 0);
 	guest_memory_put(memory);
 }
@@ -73,7 +96,7 @@ static struct fixture *fixture_new(bool event_idx)
 
 static void fixture_free(struct fixture *f)
 {
-	vq_close(&f->vq);
+	vq_close(&f->vq, 1);
 	vq_deinit(&f->vq);
 	close(f->call_fd);
 	close(f->err_fd);
@@ -147,7 +170,7 @@ static void test_chain(void)
 	push(f, 20);
 	g_assert_cmpuint(f->ring.used->idx, ==, 1);
 	g_assert_cmpint(vq_pop(&f->vq, &f->chain), ==, VQ_POP_EMPTY);
-	g_assert_cmpuint(vq_close(&f->vq), ==, 1);
+	g_assert_cmpuint(vq_close(&f->vq, 1), ==, 1);
 	fixture_free(f);
 }
 
@@ -238,8 +261,8 @@ static struct fixture *fixture_new_split(void)
 	unit_ram_init(&f->ram);
 	unit_ring_init(&f->ring, &f->ram);
 	high.mmap_offset = 40 * UNIT_PAGE;
-	g_assert_cmpint(guest_memory_add(empty, &low, f->ram.fd, &one), ==, 0);
-	g_assert_cmpint(guest_memory_add(one, &high, f->ram.fd, &both), ==, 0);
+	g_assert_cmpint(guest_memory_add(empty, &low, dup(f->ram.fd), &one), ==, 0);
+	g_assert_cmpint(guest_memory_add(one, &high, dup(f->ram.fd), &both), ==, 0);
 	guest_memory_put(empty);
 	guest_memory_put(one);
 	start_on(f, both, false, 0);
@@ -465,9 +488,9 @@ static bool told_after(struct fixture *f, unsigned int n)
 	struct vq_used used[UNIT_RING_SIZE] = { 0 };
 
 	g_assert_cmpuint(n, <=, UNIT_RING_SIZE);
-	unit_desc(&f->ring, 0, unit_gpa(DATA), 8, 0, 0);
 	for (unsigned int i = 0; i < n; i++) {
-		unit_offer(&f->ring, 0);
+		unit_desc(&f->ring, i, unit_gpa(DATA), 8, 0, 0);
+		unit_offer(&f->ring, (uint16_t)i);
 		pop(f);
 		used[i].head = f->chain.head;
 	}
@@ -570,7 +593,7 @@ static void test_full_call_fds(void)
 
 	/* A blocking eventfd without room: writing would wait for ever. */
 	g_assert_cmpint(write(blocking, &almost_full, 8), ==, 8);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(blocking)), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, dup(blocking)), ==, 0);
 	g_assert_false(told_after(f, 1));
 	g_assert_cmpuint(read_count(blocking), ==, almost_full);
 	g_assert_false(told_after(f, 1));
@@ -579,7 +602,7 @@ static void test_full_call_fds(void)
 	/* A blocking pipe that nobody reads, then one that nobody could. */
 	g_assert_cmpint(pipe2(pipe_fds, O_CLOEXEC), ==, 0);
 	g_assert_cmpint(fcntl(pipe_fds[1], F_SETPIPE_SZ, 4096), ==, 4096);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, pipe_fds[1]), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, pipe_fds[1]), ==, 0);
 	for (int i = 0; i < 600; i++)
 		told_after(f, 1);
 	close(pipe_fds[0]);
@@ -594,9 +617,9 @@ static void test_unusable_call_fds(void)
 	int pipe_fds[2];
 
 	g_assert_cmpint(pipe2(pipe_fds, O_CLOEXEC), ==, 0);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, pipe_fds[0]), ==, -EINVAL);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, pipe_fds[0]), ==, -EINVAL);
 	close(pipe_fds[1]);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(f->ram.fd)), ==, -EINVAL);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, dup(f->ram.fd)), ==, -EINVAL);
 	g_assert_true(told_after(f, 1)); /* the former one is still in place */
 	fixture_free(f);
 	g_assert_cmpuint(unit_count_fds(), ==, before);
@@ -606,13 +629,13 @@ static void test_missed_call(void)
 {
 	struct fixture *f = fixture_new(false);
 
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_INBAND, -1), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_INBAND, -1), ==, 0);
 	g_assert_false(told_after(f, 1));
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
 	g_assert_cmpuint(read_count(f->call_fd), ==, 1);
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_NONE, -1), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_NONE, -1), ==, 0);
 	g_assert_false(told_after(f, 1));
-	g_assert_cmpint(vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
+	g_assert_cmpint(set_call(f, VQ_SIGNAL_FD, dup(f->call_fd)), ==, 0);
 	g_assert_cmpuint(read_count(f->call_fd), ==, 0); /* it polled, it knows */
 	fixture_free(f);
 }
@@ -718,7 +741,7 @@ static void drive(struct fixture *f)
 		while (offered < UNIT_RING_SIZE)
 			unit_offer(&f->ring, (uint16_t)offered++);
 		if (seen % 7 == 0)
-			vq_set_call(&f->vq, VQ_SIGNAL_FD, dup(f->call_fd));
+			set_call(f, VQ_SIGNAL_FD, dup(f->call_fd));
 		g_thread_yield();
 	}
 }

@@ -40,7 +40,7 @@ struct guest_memory *unit_memory(const struct unit_ram *ram)
 	struct guest_region_desc desc = unit_region(0, UNIT_RAM_SIZE / UNIT_PAGE);
 	struct guest_memory *empty = guest_memory_new(), *memory = NULL;
 
-	g_assert_cmpint(guest_memory_add(empty, &desc, ram->fd, &memory), ==, 0);
+	g_assert_cmpint(guest_memory_add(empty, &desc, dup(ram->fd), &memory), ==, 0);
 	guest_memory_put(empty);
 	return memory;
 }
@@ -66,6 +66,20 @@ void unit_offer(struct unit_ring *ring, uint16_t head)
 	ring->avail->ring[ring->next_avail % UNIT_RING_SIZE] = head;
 	ring->next_avail++;
 	__atomic_store_n(&ring->avail->idx, ring->next_avail, __ATOMIC_RELEASE);
+}
+
+void *unit_section_new(size_t bytes)
+{
+	void *section = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	g_assert_true(section != MAP_FAILED);
+	return section;
+}
+
+void unit_section_free(void *section, size_t bytes)
+{
+	g_assert_cmpint(munmap(section, bytes), ==, 0);
 }
 
 unsigned int unit_count_fds(void)

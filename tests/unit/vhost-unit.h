@@ -59,6 +59,10 @@ void unit_desc(struct unit_ring *ring, unsigned int i, uint64_t gpa, uint32_t le
 /* Makes a chain available and visible. */
 void unit_offer(struct unit_ring *ring, uint16_t head);
 
+/* What would be a section of the state arena: zeroes. */
+void *unit_section_new(size_t bytes);
+void unit_section_free(void *section, size_t bytes);
+
 /* Number of open descriptors of this process. */
 unsigned int unit_count_fds(void);
 
