@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "base/arena.h"
+#include "base/inflight.h"
 #include "fuse/passthrough/fs.h"
 
 struct fuse_session;
@@ -100,6 +101,7 @@ struct fuse_message {
 	unsigned int n_readable;
 	unsigned int n_writable;
 	bool damaged; /* some part had no valid guest address: answer -EIO if possible */
+	struct inflight *inflight; /* NULL: served once for sure */
 	/*
 	 * Moves what the answer needs out of the message, which is not touched any more. NULL when
 	 * it cannot; the function itself may be NULL. Then what would have to wait is refused.

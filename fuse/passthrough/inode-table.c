@@ -140,10 +140,13 @@ static void adopt_slot(struct inode_table *table, uint32_t index)
 	}
 	slot->key = KEY_NONE; /* its cells are freed as unclaimed */
 	/* Killed, but its last user ended before it could be torn down. */
-	if (slot->word & SLOT_PINS)
+	if (slot->word & SLOT_PINS) {
 		destroy_slot(table, slot);
-	else
-		slot_pool_give(&table->pool, index);
+		return;
+	}
+	/* Or in the middle of that, or of filling it: what it was to be is not what comes next. */
+	slot_retire(&slot->word);
+	slot_pool_give(&table->pool, index);
 }
 
 static int adopt_keys(struct inode_table *table)
@@ -262,6 +265,8 @@ static void fill_slot(struct inode_table *table, uint32_t bucket, uint32_t index
 	if (index)
 		itab_clock_set(table, index);
 	chain_add(table, bucket, index);
+	if (found->note)
+		__atomic_store_n(found->note, itab_nodeid(table, slot), __ATOMIC_RELEASE);
 	slot_publish(&slot->word, 0);
 }
 
