@@ -44,6 +44,10 @@ static ssize_t transfer(struct request *req, bool writing, struct fs_write *io,
 	struct iovec *iov = req->thread->iov;
 	size_t done = 0, len;
 
+	/* What a dead worker has appended for this request is not appended again. */
+	if (writing && io->append)
+		done = iov_skip(cur, MIN(size, (size_t)fs_appended(req_fs(req))));
+	io->offset += done;
 	while (done < size) {
 		unsigned int n = iov_slice(cur, size - done, iov, SESSION_IOVS, &len);
 		ssize_t r;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/intent.h"
 #include "base/util.h"
 #include "fuse/ops.h"
 #include "fuse/request.h"
@@ -35,10 +36,15 @@ int op_lookup(struct request *req)
 	return reply_entry(req, &entry);
 }
 
+/* Whether a dead worker has got as far as this is not to be told: at worst a lookup stays. */
 int op_forget(struct request *req)
 {
 	const struct fuse_forget_in *in = req_take(req, sizeof(*in));
+	struct inflight *record = req_fs(req)->inflight;
 
+	if (intent_repeats(record))
+		return 0;
+	intent_begin(record);
 	fs_forget(req->session->fs, req->in.nodeid, in->nlookup);
 	return 0;
 }
@@ -54,15 +60,23 @@ int op_batch_forget(struct request *req)
 {
 	const struct fuse_batch_forget_in *in = req_take(req, sizeof(*in));
 	size_t left = MIN((size_t)in->count, req->payload_len / sizeof(struct fuse_forget_one));
+	struct inflight *record = req_fs(req)->inflight;
+	size_t skip = intent_get(record, INTENT_COUNT);
+	size_t at = 0;
 	struct fuse_forget_one some[64];
 
 	left = MIN(left, FORGETS_MAX);
+	intent_begin(record);
 	while (left > 0) {
 		size_t n = MIN(left, ARRAY_SIZE(some));
 
 		iov_copy_out(&req->payload, some, n * sizeof(some[0]));
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			if (++at <= skip)
+				continue;
+			intent_set(record, INTENT_COUNT, at);
 			fs_forget(req->session->fs, some[i].nodeid, some[i].nlookup);
+		}
 		left -= n;
 	}
 	return 0;

@@ -173,6 +173,7 @@ uint32_t fuse_session_serve(struct fuse_thread *thread, const struct fuse_messag
 
 	if (req_init(&req, thread, message) == REQ_UNANSWERABLE)
 		return 0;
+	thread->fs.inflight = message->inflight;
 	return ops_dispatch(&req);
 }
 

@@ -179,6 +179,13 @@ int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsi
 	return keep_caps(scope, base, keep);
 }
 
+uint32_t creds_owner(const struct fs_caller *caller)
+{
+	const struct base_creds *base = base_creds();
+
+	return caller->uid && base->may_switch ? caller->uid : base->euid;
+}
+
 int creds_drop_fsetid(struct creds_scope *scope, uint32_t group)
 {
 	const struct base_creds *base = base_creds();

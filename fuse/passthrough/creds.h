@@ -41,6 +41,9 @@ struct creds_scope {
  */
 int creds_become(struct creds_scope *scope, const struct fs_caller *caller, unsigned int keep);
 
+/* Who owns what is made while this thread is `caller`. */
+uint32_t creds_owner(const struct fs_caller *caller);
+
 /*
  * This thread loses CAP_FSETID, so that the kernel drops set-id bits as for any other user; a member
  * of `group`, where that is possible, unless it is FS_NO_ID.

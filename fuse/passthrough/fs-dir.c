@@ -29,6 +29,13 @@ struct host_dirent {
 #define HOST_DIRENT_MIN 24u
 #define HOST_DIRENT_MAX 280u /* a name of 255 bytes */
 
+static struct fs_opened dir_hints(const struct fs *fs)
+{
+	bool keep = fs->cache == FS_CACHE_ALWAYS || fs->cache == FS_CACHE_METADATA;
+
+	return (struct fs_opened){ .keep_cache = keep, .cache_dir = keep };
+}
+
 int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
 	       struct fs_opened *ret_opened)
 {
@@ -37,14 +44,20 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
 	struct fs *fs = thread->fs;
 	unsigned int n_tries = 0;
 	struct handle_new dir;
-	uint64_t fh;
+	struct fs_opened opened;
 	int r;
 
 	if (!node.slot)
 		return node.error;
 	if (node.slot->type != S_IFDIR)
 		return -ENOTDIR;
+	opened = dir_hints(fs);
+	if (fs_opened_before(thread, node.slot, HANDLE_DIR, &opened)) {
+		*ret_opened = opened;
+		return 0;
+	}
 	fs_may_block_on(thread, node.slot->backing);
+	intent_begin(thread->inflight);
 	do {
 		r = fs_open_quietly(fs, node.slot->fd, O_RDONLY | O_DIRECTORY | quiet);
 	} while (r < 0 && fs_try_again(fs, r, &n_tries));
@@ -56,18 +69,17 @@ int fs_opendir(struct fs_thread *thread, uint64_t nodeid, uint32_t flags,
 		.kind = HANDLE_DIR,
 		.flags = fs_submount_flags(node.slot),
 		.backing = node.slot->backing,
+		.note = intent_place(thread->inflight, INTENT_HANDLE),
 	};
 	r = fs_charge(fs);
 	if (r < 0) {
 		fd_close(&dir.fd);
 		return r;
 	}
-	r = htab_add(&fs->handles, &dir, &fh);
+	r = htab_add(&fs->handles, &dir, &opened.fh);
 	if (r < 0)
 		return r;
-	*ret_opened = (struct fs_opened){ .fh = fh };
-	ret_opened->keep_cache = fs->cache == FS_CACHE_ALWAYS || fs->cache == FS_CACHE_METADATA;
-	ret_opened->cache_dir = ret_opened->keep_cache;
+	*ret_opened = opened;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "fuse/passthrough/fs-cold.h"
 #include "fuse/passthrough/fs-implicit.h"
+#include "fuse/passthrough/fs-intent.h"
 #include "fuse/passthrough/fs.h"
 #include "fuse/passthrough/handle-table.h"
 #include "fuse/passthrough/inode-fd.h"
@@ -38,6 +39,7 @@ struct fs {
 	 */
 	struct xmap_name renamed_capability;
 	bool handles_work;
+	uint64_t started_ns; /* of the host's clock */
 	/* Atomic; mounts whose file system cannot read without waiting, 0 for none; a hint. */
 	uint64_t no_nowait[FS_NO_NOWAIT_MAX];
 	uint32_t n_removals; /* atomic; names taken away by the guest, counted round */
@@ -173,6 +175,8 @@ struct fs_room {
 	uint32_t inode;	    /* a slot, or 0 */
 	uint32_t handle;    /* a slot, plus one, or 0 */
 	uint32_t n_charged; /* descriptors */
+	/* Where nodeid and fh are noted before they become known, or NULL. */
+	uint64_t *note_node, *note_handle;
 };
 
 /* For a node, and a file open on it. `room` is written in every case and must be given back. */
@@ -184,6 +188,28 @@ void fs_room_give(struct fs_room *room);
 
 /* As fs_charge(), from the room (may be NULL) if it has any. */
 int fs_room_charge(struct fs *fs, struct fs_room *room);
+
+/* ---- What all creating operations share: fs-create.c ---- */
+
+/* The checks. */
+int fs_may_create(struct fs_thread *thread, const struct node_ref *dir, const char *name);
+
+/*
+ * Room, and the intent to make something (`name` NULL: without): what is made is entered in the
+ * record before anybody can know it.
+ */
+int fs_begin_make(struct fs_thread *thread, const struct node_ref *dir, const char *name, bool file,
+		  struct fs_room *room);
+
+/*
+ * A label that comes after the node. In the guest nobody can see the node yet, because its kernel
+ * holds the directory until the reply.
+ */
+int fs_label_new(struct fs_thread *thread, int dir_fd, const char *name, int fd,
+		 const struct fs_label *label);
+
+/* Whoever is told that a creation failed must not find what it made. */
+void fs_unmake(int dir_fd, const char *name);
 
 /* ---- Lookups ---- */
 
@@ -265,9 +291,13 @@ int fs_host_flags(const struct fs *fs, uint32_t guest_flags, int *ret_flags);
  */
 int fs_open_quietly(const struct fs *fs, int path_fd, int flags);
 
-/* As fs_open(), of a pinned node. */
-int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
-		 struct fs_opened *ret_opened);
+/* As fs_open(), of a pinned node; an intent has begun. */
+int fs_open_node(struct fs_thread *thread, const struct inode_slot *slot, uint32_t flags,
+		 bool kill_suidgid, struct fs_opened *ret_opened);
+
+/* The handle that a dead worker has opened for this request, if it has. */
+bool fs_opened_before(struct fs_thread *thread, const struct inode_slot *slot,
+		      enum handle_kind kind, struct fs_opened *ret_opened);
 
 /* Unlocks what was locked through a handle that has just been released. */
 void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
@@ -278,6 +308,9 @@ void fs_drop_handle_locks(struct fs *fs, uint64_t nodeid, uint64_t fh);
  */
 int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_flags, int fd,
 		struct fs_room *room, struct fs_opened *ret_opened);
+
+/* As pwritev2(2), for any number of pieces. */
+ssize_t fs_write_all(int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset, int rwf);
 
 struct creds_scope;
 

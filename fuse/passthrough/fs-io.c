@@ -125,8 +125,7 @@ ssize_t fs_read(struct fs_thread *thread, uint64_t fh, uint64_t offset, const st
 /* ---- Write ---- */
 
 /* More than one call takes only for more iovecs than one call may have. */
-static ssize_t write_all(int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset,
-			 int rwf)
+ssize_t fs_write_all(int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset, int rwf)
 {
 	size_t done = 0;
 
@@ -161,7 +160,7 @@ static ssize_t write_back_direct(const struct fs *fs, const struct handle_slot *
 {
 	cleanup_fd int fd = fd_reopen(fs->proc_self_fd, slot->fd, O_WRONLY);
 
-	return fd < 0 ? fd : write_all(fd, iov, n_iov, write->offset, 0);
+	return fd < 0 ? fd : fs_write_all(fd, iov, n_iov, write->offset, 0);
 }
 
 /*
@@ -228,10 +227,21 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 		return r;
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
 		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
-	return write_all(file.slot->fd, iov, n_iov, write->offset, rwf_of(write));
+	if (appends_anywhere(write))
+		return fs_append(thread,
+				 &(struct fs_append){ file.slot->fd, iov, n_iov, rwf_of(write) });
+	return fs_write_all(file.slot->fd, iov, n_iov, write->offset, rwf_of(write));
 }
 
 /* ---- Extents ---- */
+
+/* 1 when a dead worker has moved the data behind the range for this request. */
+static int moved_before(struct fs_thread *thread, int fd, const struct fs_range *range)
+{
+	int64_t length = (int64_t)range->length;
+
+	return intent_resize(thread, fd, range->mode & FALLOC_FL_COLLAPSE_RANGE ? -length : length);
+}
 
 int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 {
@@ -249,8 +259,10 @@ int fs_fallocate(struct fs_thread *thread, const struct fs_range *range)
 	r = fs_drop_capability(thread->fs, file.slot->fd);
 	if (r == 0 && range->kill_suidgid)
 		r = fs_drop_set_ids(file.slot->fd, &scope);
-	if (r < 0)
-		return r;
+	if (r == 0 && range->mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		r = moved_before(thread, file.slot->fd, range);
+	if (r != 0)
+		return MIN(r, 0);
 	return neg_errno(fallocate(file.slot->fd, (int)range->mode, (off_t)range->offset,
 				   (off_t)range->length));
 }

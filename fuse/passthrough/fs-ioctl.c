@@ -29,6 +29,7 @@ struct inode_flags_arg {
 struct ioctl_target {
 	int fd;
 	const struct fs_caller *caller;
+	struct inflight *record;
 };
 
 typedef ssize_t (*ioctl_runner)(const struct ioctl_target *target, const struct fs_ioctl *call);
@@ -147,6 +148,13 @@ static ssize_t set_xflags(const struct ioctl_target *target, const struct fs_ioc
 
 /* ---- fs-verity ---- */
 
+static bool has_verity(int fd)
+{
+	struct statx stx;
+
+	return fs_statx(fd, "", &stx) < 0 || stx.stx_attributes & STATX_ATTR_VERITY;
+}
+
 /* A guest sends the struct, the salt and the signature in a row; its pointers mean nothing here. */
 static ssize_t enable_verity(const struct ioctl_target *target, const struct fs_ioctl *call)
 {
@@ -166,7 +174,11 @@ static ssize_t enable_verity(const struct ioctl_target *target, const struct fs_
 		return r;
 	arg.salt_ptr = (uintptr_t)tail;
 	arg.sig_ptr = (uintptr_t)(tail + arg.salt_size);
-	return neg_errno(ioctl(target->fd, FS_IOC_ENABLE_VERITY, &arg));
+	if (!has_verity(target->fd))
+		intent_begin(target->record);
+	r = neg_errno(ioctl(target->fd, FS_IOC_ENABLE_VERITY, &arg));
+	/* It had none before a dead worker began. */
+	return r == -EEXIST && intent_repeats(target->record) ? 0 : r;
 }
 
 /* The argument says how much room there is; guests before Linux 6.10 do not send it along. */
@@ -256,6 +268,6 @@ ssize_t fs_ioctl(struct fs_thread *thread, const struct fs_caller *caller, uint6
 	r = row->command == FS_IOC_ENABLE_VERITY ? stop_writing(thread, call->fh, &file) : 0;
 	if (r < 0)
 		return r;
-	target = (struct ioctl_target){ .fd = file.slot->fd, .caller = caller };
+	target = (struct ioctl_target){ file.slot->fd, caller, thread->inflight };
 	return row->run(&target, call);
 }

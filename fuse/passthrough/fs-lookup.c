@@ -145,7 +145,7 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 		 struct fs_room *room, struct fs_entry *ret_entry)
 {
 	cleanup_fd int fd = path_fd;
-	struct inode_found found = { .fd = fd, .reserved = room ? room->inode : 0 };
+	struct inode_found found = { .fd = fd };
 	struct statx *stx = &ret_entry->attr.stx;
 	filled_later struct inode_name place;
 	uint64_t nodeid;
@@ -154,6 +154,10 @@ int fs_lookup_fd(struct fs *fs, const struct lookup_dir *dir, const char *name, 
 	if (r < 0)
 		return r;
 	fs_seen_from(stx, &found.seen);
+	if (room) {
+		found.reserved = room->inode;
+		found.note = room->note_node;
+	}
 	inherit(fs, dir->slot, &found);
 	found.name = fs_name_of(fs, dir->slot, name, &place);
 	r = fs_room_charge(fs, room);

@@ -83,6 +83,7 @@ int fs_add_file(struct fs *fs, const struct inode_slot *slot, uint32_t guest_fla
 		.backing = slot->backing,
 		.no_nowait = fs_mount_waits(fs, slot->id.mnt_id),
 		.reserved = room ? room->handle : 0,
+		.note = room ? room->note_handle : NULL,
 	};
 	int r;
 
@@ -163,9 +164,28 @@ static int type_error(uint16_t type)
 	return type == S_IFLNK ? -ELOOP : -EBADF;
 }
 
-int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, bool kill_suidgid,
-		 struct fs_opened *ret_opened)
+bool fs_opened_before(struct fs_thread *thread, const struct inode_slot *slot,
+		      enum handle_kind kind, struct fs_opened *ret_opened)
 {
+	uint64_t fh = intent_get(thread->inflight, INTENT_HANDLE);
+	cleanup_file struct file_ref file = { 0 };
+
+	if (likely(!fh))
+		return false;
+	file = file_get(thread->fs, fh, kind);
+	if (!file.slot || file.slot->nodeid != itab_nodeid(&thread->fs->inodes, slot))
+		return false;
+	ret_opened->fh = fh;
+	if (kind == HANDLE_FILE)
+		cache_hints(thread->fs, slot->backing, ret_opened);
+	return true;
+}
+
+int fs_open_node(struct fs_thread *thread, const struct inode_slot *slot, uint32_t flags,
+		 bool kill_suidgid, struct fs_opened *ret_opened)
+{
+	struct fs *fs = thread->fs;
+	struct fs_room room = { .note_handle = intent_place(thread->inflight, INTENT_HANDLE) };
 	bool drop_ids = kill_suidgid && flags & GUEST_O_TRUNC;
 	cleanup_fd int fd = -1;
 	unsigned int n_tries = 0;
@@ -174,6 +194,8 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 
 	if (slot->type != S_IFREG)
 		return type_error(slot->type);
+	if (fs_opened_before(thread, slot, HANDLE_FILE, ret_opened))
+		return 0;
 	r = fs_host_flags(fs, flags, &host_flags);
 	if (r < 0)
 		return r;
@@ -186,7 +208,7 @@ int fs_open_node(struct fs *fs, const struct inode_slot *slot, uint32_t flags, b
 	if (r < 0)
 		return r;
 	if (!fs_implicit_files(&fs->implicit))
-		return fs_add_file(fs, slot, flags, take_fd(&fd), NULL, ret_opened);
+		return fs_add_file(fs, slot, flags, take_fd(&fd), &room, ret_opened);
 	/* It is truncated and may be opened; the first use does so, in the way that it needs. */
 	ret_opened->fh = 0;
 	cache_hints(fs, slot->backing, ret_opened);
@@ -201,7 +223,8 @@ int fs_open(struct fs_thread *thread, uint64_t nodeid, uint32_t flags, bool kill
 	if (!node.slot)
 		return node.error;
 	fs_may_block_on(thread, node.slot->backing);
-	return fs_open_node(thread->fs, node.slot, flags, kill_suidgid, ret_opened);
+	intent_begin(thread->inflight);
+	return fs_open_node(thread, node.slot, flags, kill_suidgid, ret_opened);
 }
 
 static int release_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind)
@@ -209,9 +232,15 @@ static int release_handle(struct fs_thread *thread, uint64_t fh, enum handle_kin
 	cleanup_file struct file_ref file = file_get(thread->fs, fh, kind);
 	int r;
 
-	if (!file.slot)
-		return -EBADF;
+	if (!file.slot) {
+		if (likely(!intent_repeats(thread->inflight)))
+			return -EBADF;
+		fs_drop_handle_locks(thread->fs, thread->inflight->word[INTENT_NODEID], fh);
+		return 0;
+	}
 	fs_may_block_on(thread, file.slot->backing);
+	intent_begin(thread->inflight);
+	intent_set(thread->inflight, INTENT_NODEID, file.slot->nodeid);
 	r = htab_release(file.slot);
 	if (r == 0)
 		fs_drop_handle_locks(thread->fs, file.slot->nodeid, fh);
@@ -228,31 +257,45 @@ int fs_releasedir(struct fs_thread *thread, uint64_t fh)
 	return release_handle(thread, fh, HANDLE_DIR);
 }
 
+/* The kernel tells a failed write-back only once. */
+static int told_once(struct fs_thread *thread, int r)
+{
+	if (unlikely(r < 0))
+		intent_done(thread->inflight, r);
+	return r;
+}
+
 /* Closing a copy of the descriptor makes a remote file system write back and report. */
 int fs_flush(struct fs_thread *thread, uint64_t fh)
 {
 	cleanup_file struct file_ref file = file_get(thread->fs, fh, HANDLE_FILE);
-	int copy;
+	int copy, r;
 
 	if (!file.slot)
 		return -EBADF;
 	if (file.slot->backing != BACKING_REMOTE)
 		return 0;
+	if (intent_is_done(thread->inflight, &r))
+		return r;
 	fs_may_block(thread);
 	copy = fcntl(file.slot->fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	return neg_errno(close(copy));
+	return told_once(thread, neg_errno(close(copy)));
 }
 
 static int sync_handle(struct fs_thread *thread, uint64_t fh, enum handle_kind kind, bool datasync)
 {
 	cleanup_file struct file_ref file = file_of(thread, fh, kind, 0);
+	int r;
 
 	if (!file.slot)
 		return file.error;
+	if (intent_is_done(thread->inflight, &r))
+		return r;
 	fs_may_wait_for_disk(thread, file.slot->backing);
-	return neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
+	r = neg_errno(datasync ? fdatasync(file.slot->fd) : fsync(file.slot->fd));
+	return told_once(thread, r);
 }
 
 int fs_fsync(struct fs_thread *thread, uint64_t fh, bool datasync)

@@ -28,6 +28,21 @@ static int may_remove(const struct fs *fs, const struct node_ref *held)
 	return held->error;
 }
 
+/* Whether a dead worker has done it, and what was answered or goes wrong. */
+static bool removed_before(struct fs_thread *thread, const struct inode_slot *dir, const char *name,
+			   int *ret_r)
+{
+	if (likely(!intent_repeats(thread->inflight)))
+		return false;
+	if (intent_is_done(thread->inflight, ret_r))
+		return true;
+	*ret_r = intent_name(thread, dir, name);
+	if (*ret_r == INTENT_NAME_SAME)
+		return false;
+	*ret_r = MIN(*ret_r, 0);
+	return true;
+}
+
 static int remove_name(struct fs_thread *thread, uint64_t parent, const char *name, int flags)
 {
 	cleanup_node struct node_ref dir = node_of(thread, parent);
@@ -41,14 +56,19 @@ static int remove_name(struct fs_thread *thread, uint64_t parent, const char *na
 	if (thread->fs->readonly)
 		return -EROFS;
 	fs_may_block_on(thread, dir.slot->backing);
+	if (removed_before(thread, dir.slot, name, &r))
+		return r;
 	held = fs_hold_name(thread->fs, dir.slot, name, false);
 	r = may_remove(thread->fs, &held);
 	if (r < 0)
 		return r;
+	intent_begin_timed(thread->inflight);
 	r = neg_errno(unlinkat(dir.slot->fd, name, flags));
-	if (r == 0)
-		count_removal(thread->fs);
-	return r;
+	if (r < 0)
+		return r;
+	intent_done(thread->inflight, 0);
+	count_removal(thread->fs);
+	return 0;
 }
 
 int fs_unlink(struct fs_thread *thread, uint64_t parent, const char *name)
@@ -97,13 +117,57 @@ static int rename_as(const struct fs_caller *caller, const struct move *move)
 		renameat2(move->from->fd, move->name, move->to->fd, move->new_name, move->flags));
 }
 
-static int rename_held(struct fs *fs, const struct fs_caller *caller, const struct move *move)
+/* 1 when a dead worker has done it, 0 when it is to be done, or -errno. */
+static int moved_before(struct fs_thread *thread, const struct move *move)
+{
+	struct statx stx;
+	int r;
+
+	if (intent_is_done(thread->inflight, &r))
+		return 1;
+	if (move->flags & RENAME_EXCHANGE)
+		return intent_exchange(thread, move->from->fd, move->name, move->to->fd,
+				       move->new_name);
+	if (likely(!intent_repeats(thread->inflight))) {
+		intent_begin_timed(thread->inflight);
+		return 0;
+	}
+	r = intent_name(thread, move->from, move->name);
+	if (r == INTENT_NAME_SAME || r < 0)
+		return r < 0 ? r : 0;
+	r = fs_statx(move->to->fd, move->new_name, &stx);
+	return r < 0 ? r : 1;
+}
+
+static void remember_all(struct fs *fs, const struct move *move)
 {
 	cleanup_node struct node_ref moved = { 0 };
 	cleanup_node struct node_ref replaced = { 0 };
-	bool exchange = move->flags & RENAME_EXCHANGE;
-	int r;
 
+	if (!(move->from->flags & INODE_NAMES))
+		return;
+	moved = fs_hold_name(fs, move->to, move->new_name, true);
+	remember_moved(fs, move->to, move->new_name, moved.slot);
+	if (!(move->flags & RENAME_EXCHANGE))
+		return;
+	replaced = fs_hold_name(fs, move->from, move->name, true);
+	remember_moved(fs, move->from, move->name, replaced.slot);
+}
+
+static int rename_held(struct fs_thread *thread, const struct fs_caller *caller,
+		       const struct move *move)
+{
+	struct fs *fs = thread->fs;
+	cleanup_node struct node_ref moved = { 0 };
+	cleanup_node struct node_ref replaced = { 0 };
+	bool exchange = move->flags & RENAME_EXCHANGE;
+	int r = moved_before(thread, move);
+
+	if (unlikely(r)) {
+		if (r > 0)
+			remember_all(fs, move);
+		return MIN(r, 0);
+	}
 	if (move->from->flags & INODE_NAMES)
 		moved = fs_hold_name(fs, move->from, move->name, true);
 	if (!(move->flags & RENAME_NOREPLACE))
@@ -113,6 +177,7 @@ static int rename_held(struct fs *fs, const struct fs_caller *caller, const stru
 		r = rename_as(caller, move);
 	if (r < 0)
 		return r;
+	intent_done(thread->inflight, 0);
 	count_removal(fs);
 	remember_moved(fs, move->to, move->new_name, moved.slot);
 	if (exchange)
@@ -135,5 +200,5 @@ int fs_rename(struct fs_thread *thread, const struct fs_caller *caller, uint64_t
 		return -EROFS;
 	if (from.slot->backing == BACKING_REMOTE || to.slot->backing == BACKING_REMOTE)
 		fs_may_block(thread);
-	return rename_held(thread->fs, caller, &move);
+	return rename_held(thread, caller, &move);
 }

@@ -135,23 +135,57 @@ static int drop_setgid(struct fs *fs, const struct place *place)
 }
 
 static int set_acl_as_stranger(struct fs *fs, const struct place *place,
-			       const struct fs_xattr *xattr)
+			       const struct fs_xattr *xattr, int flags)
 {
 	cleanup_creds struct creds_scope scope = { 0 };
 	int r = creds_drop_fsetid(&scope, FS_NO_ID);
 
 	if (r == 0)
-		r = neg_errno(setxattr(place->path.text, place->name, xattr->value, xattr->size,
-				       (int)xattr->flags));
+		r = neg_errno(
+			setxattr(place->path.text, place->name, xattr->value, xattr->size, flags));
 	if (r == 0 && strcmp(xattr->name, ACL_ACCESS) == 0)
 		r = drop_setgid(fs, place);
 	return r;
 }
 
+static bool has_value(struct fs_thread *thread, const struct place *place,
+		      const struct fs_xattr *xattr)
+{
+	ssize_t n;
+
+	thread->rest.at = thread->rest.end; /* overwritten */
+	n = getxattr(place->path.text, place->name, thread->dirbuf, FS_DIRBUF_BYTES);
+	return n >= 0 && (size_t)n == xattr->size &&
+	       memcmp(thread->dirbuf, xattr->value, xattr->size) == 0;
+}
+
+static bool is_there(const struct place *place)
+{
+	return getxattr(place->path.text, place->name, NULL, 0) >= 0;
+}
+
+/*
+ * Whoever must make the attribute notes that it was not there. If it is by now, and as it should be,
+ * a dead worker has made it for this request: it may be set again.
+ */
+static int flags_once(struct fs_thread *thread, const struct place *place,
+		      const struct fs_xattr *xattr)
+{
+	struct inflight *record = thread->inflight;
+
+	if (likely(!(xattr->flags & XATTR_CREATE)) || !record)
+		return (int)xattr->flags;
+	if (intent_repeats(record))
+		return (int)(has_value(thread, place, xattr) ? 0 : xattr->flags);
+	if (!is_there(place))
+		intent_begin(record);
+	return (int)xattr->flags;
+}
+
 int fs_setxattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_xattr *xattr)
 {
 	CLEANUP(place_put) struct place place;
-	int r = place_get(thread, nodeid, xattr->name, &place);
+	int flags, r = place_get(thread, nodeid, xattr->name, &place);
 
 	if (r < 0)
 		return r;
@@ -161,10 +195,10 @@ int fs_setxattr(struct fs_thread *thread, uint64_t nodeid, const struct fs_xattr
 		return -E2BIG;
 	if (thread->fs->readonly)
 		return -EROFS;
+	flags = flags_once(thread, &place, xattr);
 	if (xattr->acl_kill_sgid)
-		return set_acl_as_stranger(thread->fs, &place, xattr);
-	return neg_errno(setxattr(place.path.text, place.name, xattr->value, xattr->size,
-				  (int)xattr->flags));
+		return set_acl_as_stranger(thread->fs, &place, xattr, flags);
+	return neg_errno(setxattr(place.path.text, place.name, xattr->value, xattr->size, flags));
 }
 
 ssize_t fs_getxattr(struct fs_thread *thread, uint64_t nodeid, const char *name, void *value,
@@ -230,7 +264,11 @@ int fs_removexattr(struct fs_thread *thread, uint64_t nodeid, const char *name)
 		return r;
 	if (thread->fs->readonly)
 		return -EROFS;
-	return neg_errno(removexattr(place.path.text, place.name));
+	if (thread->inflight && !intent_repeats(thread->inflight) && is_there(&place))
+		intent_begin(thread->inflight);
+	r = neg_errno(removexattr(place.path.text, place.name));
+	/* It was there before a dead worker began. */
+	return r == -ENODATA && intent_repeats(thread->inflight) ? 0 : r;
 }
 
 /* ---- For other operations ---- */

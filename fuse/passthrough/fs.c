@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 size_t fs_inode_section_bytes(uint32_t max_inodes)
 {
@@ -110,6 +111,14 @@ static void deinit_tables(struct fs *fs)
 	itab_deinit(&fs->inodes);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 int fs_new(const struct fs_options *options, struct arena *arena, struct fs **ret_fs)
 {
 	cleanup_fd int root_fd = options->root_fd;
@@ -125,6 +134,7 @@ int fs_new(const struct fs_options *options, struct arena *arena, struct fs **re
 	fs->readonly = options->readonly;
 	fs->allow_direct_io = options->allow_direct_io;
 	fs_xattr_init(fs, options);
+	fs->started_ns = now_ns();
 	r = init_tables(fs, options, arena);
 	if (r < 0) {
 		deinit_tables(fs);
@@ -263,14 +273,20 @@ int fs_syncfs(struct fs_thread *thread, uint64_t nodeid)
 {
 	cleanup_node struct node_ref node = node_of(thread, nodeid);
 	cleanup_fd int fd = -1;
+	int r;
 
 	if (!node.slot)
 		return node.error;
 	if (node.slot->type != S_IFDIR && node.slot->type != S_IFREG)
 		return -EBADF;
 	fs_may_wait_for_disk(thread, node.slot->backing);
+	if (intent_is_done(thread->inflight, &r))
+		return r;
 	fd = fd_reopen(thread->fs->proc_self_fd, node.slot->fd, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	return neg_errno(syncfs(fd));
+	r = neg_errno(syncfs(fd));
+	if (r < 0)
+		intent_done(thread->inflight, r);
+	return r;
 }

@@ -26,6 +26,7 @@
 #include <sys/uio.h>
 
 #include "base/arena.h"
+#include "base/intent.h"
 
 #define FS_ROOT_ID    1u
 
@@ -146,6 +147,11 @@ struct fs_thread {
 	 * means nothing new. May be NULL.
 	 */
 	void (*about_to_block)(struct fs_thread *thread);
+	/*
+	 * Of the request that is served, borrowed: what a successor has to know of it (fs-intent.h).
+	 * NULL: it is served once for sure.
+	 */
+	struct inflight *inflight;
 	bool in_fds;		/* working directory is /proc/self/fd */
 	unsigned int n_unknown; /* lookups in a row that found what was not known */
 	struct fs_dir_rest rest;
@@ -193,7 +199,7 @@ struct fs_entry {
 int fs_lookup(struct fs_thread *thread, uint64_t parent, const char *name,
 	      struct fs_entry *ret_entry);
 
-/* Unknown ids and too large counts are ignored without harm. */
+/* Unknown ids and too large counts are ignored without harm. Never to be repeated. */
 void fs_forget(struct fs *fs, uint64_t nodeid, uint64_t n_lookup);
 
 #define FS_NO_FH UINT64_MAX
@@ -317,6 +323,15 @@ struct fs_write {
 	/* As the open flags of these names, for this write. */
 	bool sync, dsync;
 };
+
+/*
+ * So many bytes of the request that is served have been appended by a worker that died: an append goes
+ * on behind them.
+ */
+static inline uint64_t fs_appended(const struct fs_thread *thread)
+{
+	return intent_get(thread->inflight, INTENT_BYTES);
+}
 
 ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const struct iovec *iov,
 		 unsigned int n_iov);

@@ -71,6 +71,7 @@ static void adopt_slot(struct handle_table *table, uint32_t index)
 	} else if (slot->word & SLOT_PINS) {
 		destroy_slot(table, slot);
 	} else {
+		/* Perhaps cut short while it was filled or torn down: that fh is not used again. */
 		slot_retire(&slot->word);
 		slot_pool_give(&table->pool, index);
 	}
@@ -139,8 +140,10 @@ static int add(struct handle_table *table, const struct handle_new *new_handle, 
 		pthread_mutex_init(&table->locks[index], NULL);
 	if (slot->flags & HANDLE_IMPLICIT)
 		__atomic_fetch_add(&table->n_implicit, 1, __ATOMIC_RELAXED);
-	slot_publish(&slot->word, n_pins);
 	*ret_fh = (generation << 32) | (index + 1);
+	if (new_handle->note)
+		__atomic_store_n(new_handle->note, *ret_fh, __ATOMIC_RELEASE);
+	slot_publish(&slot->word, n_pins);
 	return 0;
 }
 

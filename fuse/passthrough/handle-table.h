@@ -84,6 +84,7 @@ struct handle_new {
 	uint8_t backing;
 	bool no_nowait;
 	uint32_t reserved; /* of htab_reserve(), used up; or 0 */
+	uint64_t *note;	   /* gets the fh just before it becomes known; or NULL */
 };
 
 /* A slot that htab_add() will not have to look for; 0 when the table is full. */

@@ -64,6 +64,8 @@ static void fill_slot(struct inode_table *table, uint32_t hash, uint32_t index,
 	if (index)
 		itab_clock_set(table, index);
 	chain_add(table, hash, index);
+	if (found->note)
+		__atomic_store_n(found->note, itab_nodeid(table, slot), __ATOMIC_RELEASE);
 	slot_publish(&slot->word, 0);
 }
 

@@ -169,6 +169,7 @@ struct inode_found {
 	const struct inode_handle *handle; /* or NULL */
 	const struct inode_name *name;	   /* where it was found, to be remembered, or NULL */
 	uint32_t reserved;		   /* of itab_reserve(), used up by ITAB_NEW; or 0 */
+	uint64_t *note; /* gets the nodeid of ITAB_NEW just before it becomes known; or NULL */
 };
 
 /* A slot that itab_lookup_found() will not have to look for; 0 when the table is full. */

@@ -121,6 +121,7 @@ int unit_serve(struct unit *unit)
 		.n_readable = 1,
 		.writable = &out,
 		.n_writable = 1,
+		.inflight = unit->inflight,
 	};
 
 	((struct fuse_in_header *)unit->in)->len = (uint32_t)unit->in_bytes;

@@ -19,8 +19,9 @@ struct unit {
 	unsigned int n_blocked; /* calls of about_to_block */
 	char *in;		/* the message as the guest wrote it */
 	size_t in_bytes;
-	char *out;   /* where the reply goes */
-	size_t room; /* writable bytes of the next message */
+	char *out;		   /* where the reply goes */
+	size_t room;		   /* writable bytes of the next message */
+	struct inflight *inflight; /* borrowed; of the next messages, or NULL */
 };
 
 /* Everything the guest of today offers. */

@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/intent.h"
 #include "base/util.h"
 #include "fuse-unit.h"
 
@@ -127,6 +128,18 @@ static int write_at(uint64_t offset, uint32_t claimed, uint32_t sent, uint32_t w
 	return unit_serve(&unit);
 }
 
+static int append_at(uint64_t offset, uint32_t size)
+{
+	const struct fuse_write_in in = {
+		.fh = 6, .offset = offset, .size = size, .flags = WIRE_O_APPEND
+	};
+
+	unit_begin(&unit, FUSE_WRITE, 7);
+	unit_add(&unit, &in, sizeof(in));
+	unit_add(&unit, fake.file, size);
+	return unit_serve(&unit);
+}
+
 /* Of an open file: flags of pwritev2(2) come the same way as those of open(2). */
 static void write_with(uint32_t flags)
 {
@@ -179,6 +192,31 @@ static void write_flags_are_told_apart(void)
 	g_assert_cmpint(write_at(0, 1, 1, FUSE_WRITE_CACHE), ==, 0);
 	g_assert_true(!fake.write.kill_suidgid && fake.write.from_cache);
 	g_assert_false(fake.write.append);
+	stop();
+}
+
+static void an_append_goes_on_behind_what_a_dead_worker_wrote(void)
+{
+	struct inflight record = {
+		.order = 1, .attempts = 1, .step = INFLIGHT_DONE, .word[INTENT_BYTES] = 3000
+	};
+
+	start();
+	unit.inflight = &record;
+	g_assert_cmpint(append_at(0, 5000), ==, 0);
+	g_assert_cmpuint(written_size(), ==, 5000);
+	g_assert_cmpuint(fake.write.offset, ==, 3000);
+	g_assert_cmpmem(fake.written + 3000, 2000, fake.file + 3000, 2000);
+	/* It had written all, and only the answer was missing. */
+	record.word[INTENT_BYTES] = 5000;
+	fake.called = NULL;
+	g_assert_cmpint(append_at(0, 5000), ==, 0);
+	g_assert_cmpuint(written_size(), ==, 5000);
+	g_assert_null(fake.called);
+	/* Where it says where, it writes again. */
+	g_assert_cmpint(write_at(0, 5000, 5000, 0), ==, 0);
+	g_assert_cmpuint(fake.write.offset, ==, 0);
+	unit.inflight = NULL;
 	stop();
 }
 
@@ -301,6 +339,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/io/write flags are told apart", write_flags_are_told_apart);
 	g_test_add_func("/io/each write is as synchronous as it says",
 			each_write_is_as_synchronous_as_it_says);
+	g_test_add_func("/io/an append goes on behind what a dead worker wrote",
+			an_append_goes_on_behind_what_a_dead_worker_wrote);
 	g_test_add_func("/io/a write that claims more than it sent is refused",
 			a_write_that_claims_more_than_it_sent_is_refused);
 	g_test_add_func("/io/a write from thousands of pieces is whole",

@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/intent.h"
 #include "base/util.h"
 #include "fuse-unit.h"
 #include "fuse/ops.h"
@@ -192,6 +193,32 @@ static void batch_forget_takes_what_was_both_claimed_and_sent(void)
 	g_assert_cmpuint(batch_forget(5, 0), ==, 0);
 	/* As many as fit into the longest request; descriptors can make any list endless. */
 	g_assert_cmpuint(batch_forget(100000, 100000), ==, 65536);
+	unit_stop(&unit);
+}
+
+/* A worker died over them: at worst one lookup is not given back, never one twice. */
+static void what_was_forgotten_before_a_death_is_not_forgotten_again(void)
+{
+	const struct fuse_forget_in in = { .nlookup = 3 };
+	struct inflight record = { .order = 1 };
+
+	unit_start_ready(&unit);
+	unit.inflight = &record;
+	g_assert_cmpint(unit_call(&unit, FUSE_FORGET, 77, &in, sizeof(in), NULL), ==,
+			UNIT_NO_REPLY);
+	g_assert_cmpuint(fake.n_forgets, ==, 1);
+	record.attempts = 1;
+	unit_call(&unit, FUSE_FORGET, 77, &in, sizeof(in), NULL);
+	g_assert_cmpuint(fake.n_forgets, ==, 1);
+
+	record = (struct inflight){ .order = 2, .attempts = 1 };
+	g_assert_cmpuint(batch_forget(10, 10), ==, 10);
+	record.word[INTENT_COUNT] = 4; /* it died in the midst of the fourth, or behind it */
+	g_assert_cmpuint(batch_forget(10, 10), ==, 6);
+	g_assert_cmpuint(fake.forgotten[0], ==, 104);
+	g_assert_cmpuint(record.word[INTENT_COUNT], ==, 10);
+	g_assert_cmpuint(batch_forget(10, 10), ==, 0);
+	unit.inflight = NULL;
 	unit_stop(&unit);
 }
 
@@ -403,6 +430,8 @@ int main(int argc, char **argv)
 			a_damaged_message_is_eio_where_that_can_be_told);
 	g_test_add_func("/ops/FORGET gives counts back without a reply",
 			forget_gives_counts_back_without_a_reply);
+	g_test_add_func("/ops/what was forgotten before a death is not forgotten again",
+			what_was_forgotten_before_a_death_is_not_forgotten_again);
 	g_test_add_func("/ops/BATCH_FORGET takes what was both claimed and sent",
 			batch_forget_takes_what_was_both_claimed_and_sent);
 	g_test_add_func("/ops/INTERRUPT is taken silently", interrupt_is_taken_silently);
