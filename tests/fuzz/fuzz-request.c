@@ -121,7 +121,7 @@ static void server_init(struct server *s, const char *root, uint8_t flags)
 		[ARENA_INODES] = fs_inode_section_bytes(n_inodes),
 		[ARENA_KEYS] = fs_key_section_bytes(n_inodes),
 		[ARENA_HANDLES] = fs_handle_section_bytes(n_handles),
-		[ARENA_LOCKS] = fs_lock_section_bytes(0),
+		[ARENA_LOCKS] = fs_lock_section_bytes(flags & REQUEST_SESSION_LOCKS ? 8 : 0),
 		[ARENA_FDS] = fs_fds_section_bytes(),
 	};
 	const bool xattr = flags & REQUEST_SESSION_XATTR;

@@ -65,6 +65,7 @@ struct fixture *fixture_new(void)
 
 	f->fds_before = unit_count_fds();
 	f->device.vhost.ops = &fake_ops;
+	f->device.vhost.inband = true;
 	f->device.vhost.opaque = &f->device;
 	unit_ram_init(&f->ram);
 	unit_ring_init(&f->ring, &f->ram);
