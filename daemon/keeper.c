@@ -205,6 +205,9 @@ static bool replace(struct keeper *k, int signo, int *ret_status)
 		*ret_status = k->stopping ? *ret_status : EXIT_SUCCESS;
 		return false;
 	}
+	if (signo == SIGSYS)
+		log_error("The worker made a system call that its filter does not know; "
+			  "--seccomp=log shows which one in the kernel log");
 	if (!may_restart(k)) {
 		log_error("The worker was ended by signal %d (%s), more than %u times within %u s; "
 			  "it is not replaced any more",

@@ -137,12 +137,16 @@ static guint64 capability_set(const struct state *s, const char *field)
 	return g_ascii_strtoull(text, NULL, 16);
 }
 
-/* Effective, permitted and bounding set alike. */
-static char *capabilities(const struct state *s)
+static char *effective(const struct state *s)
 {
-	guint64 set = capability_set(s, "CapEff");
+	return names_of(capability_set(s, "CapEff"));
+}
 
-	g_assert_cmphex(capability_set(s, "CapPrm"), ==, set);
+/* The bounding set is alike. */
+static char *permitted(const struct state *s)
+{
+	guint64 set = capability_set(s, "CapPrm");
+
 	g_assert_cmphex(capability_set(s, "CapBnd"), ==, set);
 	return names_of(set);
 }
@@ -206,6 +210,10 @@ static const char *kind_of(const struct state *s, const char *target, const stru
 		return "pipe";
 	if (strstr(target, "memfd:virtiofsd-state"))
 		return "state";
+	if (strstr(target, "memfd:guest-ram"))
+		return "memory";
+	if (S_ISDIR(st->st_mode) && g_str_has_suffix(target, "/fd"))
+		return "proc";
 	if (g_str_has_suffix(target, ".pid"))
 		return "pidfile";
 	if (stat(s->f->share.dir, &share))
@@ -249,7 +257,8 @@ static const struct row {
 	{ "root", root },
 	{ "mounts", mounts },
 	{ "mount options", mount_options },
-	{ "capabilities", capabilities },
+	{ "capabilities in effect", effective },
+	{ "capabilities permitted", permitted },
 	{ "inheritable and ambient capabilities", passed_on },
 	{ "supplementary groups", groups },
 	{ "no_new_privs", no_new_privs },
