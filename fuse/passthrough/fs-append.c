@@ -94,7 +94,7 @@ static __attribute__((__noinline__)) ssize_t append_rest(struct fs_thread *threa
 	iov_skip(&cur, done);
 	while (done < size) {
 		n = iov_slice(&cur, size - done, part, ARRAY_SIZE(part), &len);
-		r = fs_write_all(append->fd, part, n, 0, append->rwf);
+		r = fs_write_all(append->fd, part, n, append->offset, append->rwf);
 		if (r < 0)
 			return done ? (ssize_t)done : r;
 		done += (size_t)r;
@@ -128,7 +128,8 @@ ssize_t fs_append(struct fs_thread *thread, const struct fs_append *append)
 	ssize_t r;
 
 	if (!record)
-		return fs_write_all(append->fd, append->iov, append->n_iov, 0, append->rwf);
+		return fs_write_all(append->fd, append->iov, append->n_iov, append->offset,
+				    append->rwf);
 	for (unsigned int i = 0; i < append->n_iov; i++)
 		size += append->iov[i].iov_len;
 	if (unlikely(intent_repeats(record)) && record->step == INFLIGHT_INTENT) {
@@ -136,7 +137,8 @@ ssize_t fs_append(struct fs_thread *thread, const struct fs_append *append)
 	} else {
 		r = note_size(record, append->fd);
 		if (r == 0)
-			r = fs_write_all(append->fd, append->iov, append->n_iov, 0, append->rwf);
+			r = fs_write_all(append->fd, append->iov, append->n_iov, append->offset,
+					 append->rwf);
 	}
 	if (r < 0)
 		return r;

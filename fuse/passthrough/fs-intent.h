@@ -131,7 +131,8 @@ struct fs_append {
 	int fd;
 	const struct iovec *iov;
 	unsigned int n_iov;
-	int rwf; /* with RWF_APPEND */
+	uint64_t offset; /* says only whether it can be: the data goes to the end */
+	int rwf;	 /* with RWF_APPEND */
 };
 
 /* Returns the bytes of this piece that are in the file now, or -errno. */

@@ -228,8 +228,8 @@ ssize_t fs_write(struct fs_thread *thread, const struct fs_write *write, const s
 	if (unlikely(write->from_cache && file.slot->flags & HANDLE_DIRECT))
 		return write_back_direct(thread->fs, file.slot, write, iov, n_iov);
 	if (appends_anywhere(write))
-		return fs_append(thread,
-				 &(struct fs_append){ file.slot->fd, iov, n_iov, rwf_of(write) });
+		return fs_append(thread, &(struct fs_append){ file.slot->fd, iov, n_iov,
+							      write->offset, rwf_of(write) });
 	return fs_write_all(file.slot->fd, iov, n_iov, write->offset, rwf_of(write));
 }
 
