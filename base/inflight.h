@@ -21,7 +21,10 @@ enum inflight_step {
 	INFLIGHT_DONE,	 /* changed; `result` and `word` tell the outcome */
 };
 
-#define INFLIGHT_WORDS 5u
+#define INFLIGHT_WORDS	5u
+
+/* In `attempts`: the last one was waiting for something when its worker died. */
+#define INFLIGHT_WAITED 0x8000u
 
 struct inflight {
 	uint64_t order;	   /* 0: not in flight; otherwise counts the pops of the queue from 1 */

@@ -50,8 +50,14 @@ int log_open_syslog(void)
 	return 0;
 }
 
+int log_syslog_fd(void)
+{
+	return syslog_fd;
+}
+
 /* Whether the system log has taken it. */
-static bool to_syslog(enum log_level level, const char *fmt, va_list args)
+__attribute__((__format__(__printf__, 2, 0))) static bool to_syslog(enum log_level level,
+								    const char *fmt, va_list args)
 {
 	char line[1024];
 	int len, n;

@@ -26,6 +26,9 @@ void log_set_level(enum log_level level);
  */
 int log_open_syslog(void);
 
+/* Its descriptor; -1 without. */
+int log_syslog_fd(void);
+
 extern enum log_level log_level_now;
 
 static inline bool log_enabled(enum log_level level)

@@ -79,3 +79,8 @@ void activation_tell_ready(void)
 		log_debug("Cannot tell the service manager: %s", log_strerror(errno));
 	fd_close(&notify_fd);
 }
+
+void activation_each_fd(void (*fn)(void *arg, int fd), void *arg)
+{
+	fn(arg, notify_fd);
+}

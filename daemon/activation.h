@@ -20,4 +20,7 @@ int activation_open_notify(void);
 /* Says so, once; nothing without that socket. Works behind the sandbox. */
 void activation_tell_ready(void);
 
+/* What activation_tell_ready() needs. */
+void activation_each_fd(void (*fn)(void *arg, int fd), void *arg);
+
 #endif

@@ -75,3 +75,9 @@ void background_tell_ready(void)
 		log_debug("Nobody waits for the daemon to be ready");
 	background_let_go();
 }
+
+void background_each_fd(void (*fn)(void *arg, int fd), void *arg)
+{
+	fn(arg, ready_fd);
+	fn(arg, null_fd);
+}

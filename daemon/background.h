@@ -17,4 +17,7 @@ void background_let_go(void);
 /* The same, and lets the waiting process end. Works behind the sandbox. */
 void background_tell_ready(void);
 
+/* What background_tell_ready() needs. */
+void background_each_fd(void (*fn)(void *arg, int fd), void *arg);
+
 #endif

@@ -205,7 +205,8 @@ static int run(const struct options *options, struct endpoint *endpoint,
 	if (open_endpoint(options, endpoint) < 0 || sandbox_enter(&sandbox, &view) < 0 ||
 	    !subdirectory_is(share, view.root_fd))
 		return EXIT_FAILURE;
-	return serve(options, max_watches, &sandbox, &view, &endpoint->listener);
+	return serve(options, max_watches, &sandbox, &view, &endpoint->listener,
+		     endpoint->pid_file.fd);
 }
 
 /* What the starter left open by mistake would lead out of the sandbox. `keep`: --fd, or -1. */

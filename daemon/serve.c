@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -54,6 +55,8 @@ struct server {
 	struct fuse_session *fuse;
 	struct fs_device *device;
 	int signal_fd;
+	int pid_file_fd;  /* borrowed */
+	bool *told_ready; /* in memory that all workers share */
 };
 
 static void server_deinit(struct server *s)
@@ -270,6 +273,16 @@ static int cannot_set_up(int r)
 	return EXIT_FAILURE;
 }
 
+/* Once for all workers: what was told through is closed then, and its numbers are others'. */
+static void tell_ready(struct server *s)
+{
+	if (*s->told_ready)
+		return;
+	*s->told_ready = true;
+	activation_tell_ready();
+	background_tell_ready();
+}
+
 static int accept_and_serve(struct server *s)
 {
 	struct vhost_listener *listener = s->listener;
@@ -277,8 +290,7 @@ static int accept_and_serve(struct server *s)
 	int fd, r;
 
 	log_info("Waiting for vhost-user socket connection...");
-	activation_tell_ready();
-	background_tell_ready();
+	tell_ready(s);
 	do {
 		if (wait_for(s->signal_fd, listener->fd) == WAIT_SIGNAL)
 			return end_by_signal();
@@ -323,7 +335,8 @@ static int build_and_serve(struct server *s)
 		log_error("Cannot watch for signals: %s", log_strerror(s->signal_fd));
 		return EXIT_FAILURE;
 	}
-	if (build_server(s) < 0 || sandbox_seal(s->sandbox) < 0 || choose_handles(s) < 0)
+	/* A taken-over predecessor may have written what it liked into the arena. */
+	if (sandbox_seal(s->sandbox) < 0 || build_server(s) < 0 || choose_handles(s) < 0)
 		return EXIT_FAILURE;
 	(void)malloc_trim(0);
 	return has_session(s) ? adopt_and_serve(s) : accept_and_serve(s);
@@ -368,6 +381,12 @@ static int close_leftovers(struct server *s)
 	fs_arena_each_fd(&s->arena, descriptors_know, &known);
 	/* The first worker may have died before it was in the arena. */
 	descriptors_know(&known, s->view->root_fd);
+	descriptors_know(&known, s->pid_file_fd);
+	descriptors_know(&known, log_syslog_fd());
+	if (!*s->told_ready) {
+		activation_each_fd(descriptors_know, &known);
+		background_each_fd(descriptors_know, &known);
+	}
 	if (has_session(s))
 		vhost_section_each_fd(arena_section(&s->arena, ARENA_VHOST), descriptors_know,
 				      &known);
@@ -418,21 +437,36 @@ static int keep_workers(struct server *s)
 	return status;
 }
 
+/* What workers tell their successors and is nothing of a guest's. */
+static int share_word(struct server *s)
+{
+	void *page = mmap(NULL, sizeof(*s->told_ready), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	s->told_ready = page; /* until the process ends */
+	return 0;
+}
+
 int serve(const struct options *options, uint32_t max_watches,
 	  const struct sandbox_options *sandbox, struct sandbox_view *view,
-	  struct vhost_listener *listener)
+	  struct vhost_listener *listener, int pid_file_fd)
 {
 	struct server s CLEANUP(server_deinit) = {
 		.options = options,
 		.sandbox = sandbox,
 		.view = view,
 		.listener = listener,
+		.pid_file_fd = pid_file_fd,
 		.limits.max_watches = max_watches,
 		.arena = ARENA_NULL,
 		.signal_fd = -1,
 	};
 	int r = build_arena(&s);
 
+	if (r == 0)
+		r = share_word(&s);
 	if (r < 0) {
 		log_error("Cannot set up the server: %s", log_strerror(r));
 		return EXIT_FAILURE;

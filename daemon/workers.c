@@ -77,6 +77,7 @@ struct worker {
 	struct queue_workers *team;
 	struct fuse_thread *fuse; /* owned */
 	bool leading;
+	bool has_turn; /* holds again_lock */
 	unsigned int n_done;
 	struct vq_used done[BATCH]; /* answered and not pushed yet */
 	struct vq_chain chain;
@@ -201,10 +202,20 @@ static void promote(struct worker *w)
 	team->has_leader = false;
 }
 
+/* What happens while a request waits is nothing to blame it for, nor need the others wait. */
+static void end_turn_waiting(struct worker *w)
+{
+	w->chain.inflight->attempts |= INFLIGHT_WAITED;
+	w->has_turn = false;
+	pthread_mutex_unlock(&again_lock);
+}
+
 static void about_to_block(void *arg)
 {
 	struct worker *w = arg;
 
+	if (unlikely(w->has_turn))
+		end_turn_waiting(w);
 	if (!w->leading)
 		return;
 	push_done(w);
@@ -268,16 +279,25 @@ static void serve(struct worker *w)
 		push_done(w);
 }
 
-/* The lock is held until the answer is pushed: what comes after is nothing to blame it for. */
+/*
+ * The turn lasts until the answer is pushed: what comes after is nothing to blame the request for. One
+ * that is done needs only its answer.
+ */
 static void serve_again(struct worker *w)
 {
 	struct inflight *inflight = w->chain.inflight;
-	scoped_lock(&again_lock);
 
-	if (++inflight->attempts >= MAX_DEATHS)
+	pthread_mutex_lock(&again_lock);
+	w->has_turn = true;
+	if (inflight->attempts & INFLIGHT_WAITED)
+		inflight->attempts = 0;
+	if (++inflight->attempts >= MAX_DEATHS && inflight->step != INFLIGHT_DONE)
 		w->chain.damaged = true; /* is answered so */
 	serve(w);
 	push_done(w);
+	if (w->has_turn)
+		pthread_mutex_unlock(&again_lock);
+	w->has_turn = false;
 }
 
 /* Leaves the ring alone for a while. True when there is work then. */

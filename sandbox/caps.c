@@ -128,9 +128,9 @@ int caps_keep_for_serving(bool readonly, uint64_t add, uint64_t drop)
 	return keep_only(wanted(readonly, add, drop), 0, true);
 }
 
-int caps_keep_for_workers(bool readonly, uint64_t add, uint64_t drop, bool admin)
+int caps_keep_for_workers(bool readonly, uint64_t add, uint64_t drop, uint64_t besides)
 {
-	return keep_only(wanted(readonly, add, drop), admin ? CAP_BIT(CAP_SYS_ADMIN) : 0, false);
+	return keep_only(wanted(readonly, add, drop), besides, false);
 }
 
 int caps_take_up(void)

@@ -25,9 +25,9 @@ int caps_keep_for_serving(bool readonly, uint64_t add, uint64_t drop);
 
 /*
  * For a keeper of workers, which will serve: the same may be taken up by its children, and
- * CAP_SYS_ADMIN if `admin`, but none of it is in effect. 0 or -errno.
+ * those of `besides`, as bits, but none of it is in effect. 0 or -errno.
  */
-int caps_keep_for_workers(bool readonly, uint64_t add, uint64_t drop, bool admin);
+int caps_keep_for_workers(bool readonly, uint64_t add, uint64_t drop, uint64_t besides);
 
 /* Everything that is permitted takes effect. 0 or -errno. */
 int caps_take_up(void);

@@ -9,10 +9,9 @@
  *
  * A worker that is made later (sandbox_seal_keeper) has another folder, that of its own process. It
  * is opened below a /proc that is not part of any view: the keeper's working directory, which a
- * worker leaves at once. In namespaces that is a new proc, not mounted anywhere, of which only
- * processes are shown, and only the keeper and its worker are there; a worker that is taken over
- * can get there by "..", and finds nothing that it does not have. In a chroot it is the host's, and
- * the folder is cloned as above.
+ * worker leaves at once. In namespaces that is a new proc, not mounted anywhere, and the folder
+ * becomes the worker's root, so that ".." ends there: above it a worker that is taken over would
+ * find the program that it runs. In a chroot it is the host's, and the folder is cloned as above.
  *
  * A share may also be a single regular file. It then has no part in the view: the root becomes a
  * folder in which nothing lies but a list of our own descriptors, and the file is only the
@@ -164,6 +163,9 @@ int root_enter_worker(const struct sandbox_options *options, struct sandbox_view
 		/* Out of the keeper's. The root may be a folder of the keeper's own (BARE_DIR). */
 		if (fd >= 0 && fchdir(fd) < 0)
 			fd = -errno;
+		/* Where ".." ends from now on; the root so far is open already. */
+		if (fd >= 0 && options->mode == SANDBOX_NAMESPACE && chroot(".") < 0)
+			fd = -errno;
 	}
 	if (fd < 0)
 		log_error("Cannot open the worker's descriptors in /proc: %s", log_strerror(fd));
@@ -256,25 +258,29 @@ static int attach_logged(const struct sandbox_options *options, const char *path
 /*
  * Puts the old root on top of the new one, and lets go of it: no folder for it is needed. The
  * kernel refuses with EINVAL where the current root is no mount point (a plain chroot, initramfs).
- * Then the root is changed only for this process, which will not be able to change it back.
+ * Then the root is changed only for this process, which will not be able to change it back, but
+ * could by changing it once more: 1.
  */
 static int pivot_into(int tree)
 {
+	bool only_chroot = false;
 	int r = neg_errno(fchdir(tree));
 
 	if (r == 0)
 		r = (int)neg_errno(syscall(SYS_pivot_root, ".", "."));
-	if (r == 0)
+	if (r == 0) {
 		r = neg_errno(umount2(".", MNT_DETACH));
-	else if (r == -EINVAL)
+	} else if (r == -EINVAL) {
 		r = neg_errno(chroot("."));
+		only_chroot = true;
+	}
 	if (r == 0)
 		r = neg_errno(chdir("/"));
 	if (r < 0)
 		log_error("pivot_root was refused: %s; a container's security profile may forbid "
 			  "it, use --sandbox=chroot or --sandbox=none.",
 			  log_strerror(r));
-	return r;
+	return r < 0 ? r : only_chroot;
 }
 
 static int open_new_root(void)
@@ -316,6 +322,10 @@ int root_pivot(const struct sandbox_options *options, struct sandbox_view *ret_v
 	r = pivot_into(tree);
 	if (r < 0)
 		return r;
+	if (r > 0) { /* a worker's change of root would undo this one */
+		log_info("A server that dies will not be replaced: the root is no mount point");
+		fd_close(&workers_proc);
+	}
 	if (!file)
 		root = open_new_root();
 	if (root < 0)

@@ -28,6 +28,8 @@
  */
 #include "sandbox/sandbox.h"
 
+#include <linux/capability.h>
+
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -107,10 +109,14 @@ int sandbox_seal(const struct sandbox_options *options)
 
 int sandbox_seal_keeper(const struct sandbox_options *options)
 {
-	/* In a chroot each worker clones the mount of its descriptors (root.c). */
-	bool admin = options->mode == SANDBOX_CHROOT;
+	/* Each worker makes the folder of its descriptors its root, or clones its mount (root.c). */
+	static const uint64_t besides[] = {
+		[SANDBOX_NAMESPACE] = UINT64_C(1) << CAP_SYS_CHROOT,
+		[SANDBOX_CHROOT] = UINT64_C(1) << CAP_SYS_ADMIN,
+		[SANDBOX_NONE] = 0,
+	};
 	int r = give_up(caps_keep_for_workers(options->readonly, options->caps_add,
-					      options->caps_drop, admin));
+					      options->caps_drop, besides[options->mode]));
 
 	return r < 0 ? r : seccomp_install_keeper(options->seccomp, options->file_handles);
 }

@@ -108,7 +108,7 @@ static const int name_calls[] = {
 	SCMP_SYS(getdents64), SCMP_SYS(linkat),	    SCMP_SYS(mkdirat),	 SCMP_SYS(mknodat),
 	SCMP_SYS(newfstatat), SCMP_SYS(readlinkat), SCMP_SYS(renameat),	 SCMP_SYS(renameat2),
 	SCMP_SYS(statfs),     SCMP_SYS(statx),	    SCMP_SYS(symlinkat), SCMP_SYS(umask),
-	SCMP_SYS(unlink),     SCMP_SYS(unlinkat),   SCMP_SYS(utimensat),
+	SCMP_SYS(uname),      SCMP_SYS(unlink),	    SCMP_SYS(unlinkat),	 SCMP_SYS(utimensat),
 };
 
 /* Extended attributes, by path below /proc/self/fd; the last drops a renamed file capability. */
@@ -164,9 +164,9 @@ static const struct call_group server_groups[] = {
  * left to the worker's own filter, which is asked as well.
  */
 static const int keeper_calls[] = {
-	SCMP_SYS(close_range),	   SCMP_SYS(getppid), SCMP_SYS(kill),	SCMP_SYS(openat),
-	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(seccomp), SCMP_SYS(tgkill), SCMP_SYS(uname),
-	SCMP_SYS(wait4),	   SCMP_SYS(waitid),
+	SCMP_SYS(chroot), SCMP_SYS(close_range),     SCMP_SYS(getppid), SCMP_SYS(kill),
+	SCMP_SYS(openat), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(seccomp), SCMP_SYS(tgkill),
+	SCMP_SYS(wait4),  SCMP_SYS(waitid),
 };
 
 /* Waiting, logging, and removing the files that the server could not reach; exit frees the rest. */
@@ -260,6 +260,7 @@ static const struct call_rule common_rules[] = {
 	{ SCMP_SYS(sendto), SCMP_ACT_ALLOW, ARG_IS(4, 0) },
 	/* Looking at a message that stays in the socket until it has been handled. */
 	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_PEEK_OFF) },
+	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_OOBINLINE) },
 	{ SCMP_SYS(setsockopt), SCMP_ACT_ALLOW, ARG_IS(2, SO_RCVTIMEO) },
 	/* libc tries it and knows another way. */
 	{ NR_FCHMODAT2, SCMP_ACT_ERRNO(ENOSYS) },

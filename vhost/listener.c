@@ -154,6 +154,14 @@ int vhost_listener_adopt(struct vhost_listener *listener, int fd)
 	return 0;
 }
 
+/* Messages are looked at first: a look would pass over an urgent byte, and poll(2) tell of it. */
+static void take_urgent_bytes_in_line(int fd)
+{
+	const int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)); /* no such bytes then */
+}
+
 int vhost_listener_accept(struct vhost_listener *listener)
 {
 	struct pollfd p = { .fd = listener->fd, .events = POLLIN };
@@ -161,8 +169,10 @@ int vhost_listener_accept(struct vhost_listener *listener)
 	for (;;) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 
-		if (fd >= 0)
+		if (fd >= 0) {
+			take_urgent_bytes_in_line(fd);
 			return fd;
+		}
 		if (errno == ECONNABORTED)
 			continue;
 		if (errno != EAGAIN)

@@ -145,9 +145,13 @@ static bool deliver(struct dir_run *run, const struct host_dirent *host)
 	return true;
 }
 
+/*
+ * Some file systems (btrfs, tmpfs) decide at open(2) where the directory ends, and anew only when the
+ * descriptor is moved: to the start it always is.
+ */
 static int go_to(struct handle_slot *slot, uint64_t offset)
 {
-	if (slot->position == offset)
+	if (slot->position == offset && offset)
 		return 0;
 	if (lseek(slot->fd, (off_t)offset, SEEK_SET) < 0)
 		return -errno;
@@ -254,12 +258,14 @@ static int read_locked(struct dir_run *run, bool in_order)
 
 /*
  * Whether the buffer has what follows `offset`. Entries that are made meanwhile may be missed, as
- * anywhere; those that are removed by the guest are not to be seen again.
+ * anywhere, but only by a listing that had begun before; those that are removed by the guest are not
+ * to be seen again.
  */
-static bool rest_fits(const struct fs *fs, const struct fs_dir_rest *rest, uint64_t fh,
-		      uint64_t offset)
+static bool rest_fits(const struct fs *fs, const struct handle_slot *slot,
+		      const struct fs_dir_rest *rest, uint64_t fh, uint64_t offset)
 {
 	return rest->fh == fh && rest->offset == offset && offset != 0 &&
+	       rest->listing == slot->listing && slot->listing != 0 &&
 	       rest->n_removals == __atomic_load_n(&fs->n_removals, __ATOMIC_ACQUIRE);
 }
 
@@ -267,15 +273,18 @@ static bool rest_fits(const struct fs *fs, const struct fs_dir_rest *rest, uint6
  * Whether to expect the reader to go from reply to reply. Of a new one that is not known: where
  * several readers take turns, what the thread keeps for one is in the way of the next.
  */
-static bool goes_on(struct fs_thread *thread, uint64_t fh, uint64_t offset)
+static bool goes_on(struct fs_thread *thread, struct handle_slot *slot, uint64_t fh,
+		    uint64_t offset)
 {
 	struct fs_dir_rest *rest = &thread->rest;
 	bool wasted;
 
-	if (rest_fits(thread->fs, rest, fh, offset))
+	if (rest_fits(thread->fs, slot, rest, fh, offset))
 		return true;
 	wasted = rest->at < rest->end;
-	*rest = (struct fs_dir_rest){ .fh = fh, .offset = offset };
+	if (offset == 0)
+		slot->listing = __atomic_add_fetch(&thread->fs->n_listings, 1, __ATOMIC_RELAXED);
+	*rest = (struct fs_dir_rest){ .fh = fh, .offset = offset, .listing = slot->listing };
 	return offset == 0 && !wasted;
 }
 
@@ -306,7 +315,7 @@ int fs_readdir(struct fs_thread *thread, uint64_t nodeid, uint64_t fh, uint64_t 
 		.sink = sink,
 		.size = size,
 	};
-	in_order = goes_on(thread, fh, offset);
 	scoped_lock(htab_dir_lock(&thread->fs->handles, dir.slot));
+	in_order = goes_on(thread, dir.slot, fh, offset);
 	return read_locked(&run, in_order);
 }

@@ -223,7 +223,7 @@ int intent_resize(struct fs_thread *thread, int fd, int64_t delta)
 		return -errno;
 	if (unlikely(intent_repeats(record)))
 		return (uint64_t)st.st_size == record->word[INTENT_SIZE] + (uint64_t)delta;
-	intent_begin(record);
-	intent_set(record, INTENT_SIZE, (uint64_t)st.st_size);
+	record->word[INTENT_SIZE] = (uint64_t)st.st_size;
+	intent_step(record, INFLIGHT_INTENT);
 	return 0;
 }

@@ -42,6 +42,7 @@ struct fs {
 	uint64_t started_ns; /* of the host's clock */
 	/* Atomic; mounts whose file system cannot read without waiting, 0 for none; a hint. */
 	uint64_t no_nowait[FS_NO_NOWAIT_MAX];
+	uint32_t n_listings; /* atomic; begun at the first entry, counted round */
 	uint32_t n_removals; /* atomic; names taken away by the guest, counted round */
 	bool may_be_cold;    /* atomic; descriptors have been scarce: some inode may have none */
 	struct fd_budget budget;

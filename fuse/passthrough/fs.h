@@ -137,6 +137,7 @@ struct fs_dir_rest {
 	uint64_t offset; /* where the first of them begins */
 	uint32_t at, end;
 	uint32_t n_removals; /* when they were read */
+	uint32_t listing;    /* of the handle, that they are part of */
 };
 
 struct fs_thread {

@@ -130,6 +130,7 @@ static int add(struct handle_table *table, const struct handle_new *new_handle, 
 	generation = slot_generation(__atomic_load_n(&slot->word, __ATOMIC_RELAXED));
 	__atomic_store_n(&slot->nodeid, new_handle->nodeid, __ATOMIC_RELAXED);
 	slot->position = 0;
+	slot->listing = 0;
 	slot->fd = take_fd(&fd);
 	slot->kind = (uint8_t)new_handle->kind;
 	slot->flags = new_handle->flags;

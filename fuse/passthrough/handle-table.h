@@ -51,7 +51,9 @@ struct handle_slot {
 	uint8_t backing;   /* enum backing */
 	uint8_t no_nowait; /* atomic; the file system cannot read without waiting */
 	uint8_t used;	   /* atomic; implicit: rounds of the clock that it stays open */
-	uint8_t spare8[6];
+	uint8_t spare8[2];
+	uint32_t
+		listing; /* directories, under the handle's lock: the last that began, 0 for none */
 	uint64_t spare[3];
 };
 
