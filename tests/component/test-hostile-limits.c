@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/component/fixture.h"
@@ -232,6 +233,19 @@ static void memory_taken_away_page_by_page_is_survived(void)
 
 #endif
 
+/* It is data like others, and no message begins so. */
+static void test_urgent_byte(void)
+{
+	struct fixture_config config = { .no_vmm = true };
+	struct fixture *f = fixture_start(&config);
+
+	frontend_connect(&f->vmm.fe, daemon_socket_path(f->daemon));
+	f->has_vmm = true;
+	g_assert_cmpint(send(f->vmm.fe.fd, "x", 1, MSG_OOB), ==, 1);
+	g_assert_cmpint(fe_wait_hangup(&f->vmm.fe), ==, 0);
+	fixture_stop_sane(f);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -247,5 +261,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/hostile-limits/memory taken away page by page is survived",
 			memory_taken_away_page_by_page_is_survived);
 #endif
+	g_test_add_func("/hostile-limits/an urgent byte is no reason to spin", test_urgent_byte);
 	return g_test_run();
 }

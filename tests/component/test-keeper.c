@@ -4,16 +4,19 @@
  * without a keeper has, and so has its successor; and that neither launcher, keeper nor worker
  * outlives the others.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/component/fixture.h"
+#include "tests/component/service.h"
 #include "tests/lib/bounded.h"
 
 #define MAX_PIDS 8u
@@ -149,6 +152,46 @@ static void the_end_of_the_connection_is_the_end(void)
 	wait_gone(keeper);
 }
 
+static void expect_pid_file_locked(struct fixture *f)
+{
+	g_autofree char *path = g_strconcat(daemon_socket_path(f->daemon), ".pid", NULL);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), <, 0);
+	g_assert_cmpint(errno, ==, EWOULDBLOCK);
+	close(fd);
+}
+
+/* What the first had told the service manager through is another descriptor's number by now. */
+static void a_successor_before_anybody_came_serves(void)
+{
+	struct fixture_config config = { .no_vmm = true, .kills = true };
+	struct fuse_entry_out entry;
+	struct fuse_open_out opened;
+	struct service service;
+	struct fixture *f;
+
+	service_init(&service);
+	config.env = (const char *const[]){ service.env, NULL };
+	f = fixture_start(&config);
+	service_expect_ready(&service);
+	for (int i = 0; i < 2; i++) {
+		daemon_kill_worker(f->daemon, SIGKILL);
+		daemon_wait_stderr(f->daemon, "a new one takes over");
+	}
+	config.no_vmm = false;
+	fixture_connect(f, &config);
+	g_assert_cmpint(fuse_create(&f->client, FUSE_ROOT_ID, "file", S_IFREG | 0644, O_RDWR,
+				    &entry, &opened),
+			==, 0);
+	g_assert_cmpint(fuse_release(&f->client, entry.nodeid, opened.fh), ==, 0);
+	g_assert_cmpint(fuse_open(&f->client, entry.nodeid, O_RDONLY, &opened), ==, 0);
+	expect_pid_file_locked(f);
+	fixture_stop(f);
+	service_deinit(&service);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -162,5 +205,7 @@ int main(int argc, char **argv)
 			a_signal_to_stop_ends_all_in_order);
 	g_test_add_func("/keeper/the-end-of-the-connection-is-the-end",
 			the_end_of_the_connection_is_the_end);
+	g_test_add_func("/keeper/a-successor-before-anybody-came-serves",
+			a_successor_before_anybody_came_serves);
 	return g_test_run();
 }

@@ -114,6 +114,35 @@ static void names_lead_to_their_files(gconstpointer data)
 	stop(f);
 }
 
+static bool lists(struct fixture *f, uint64_t fh, const char *name)
+{
+	static char entries[16384];
+	const struct fuse_dirent *dirent;
+	size_t at = 0;
+	int n = fuse_readdir(&f->client, FUSE_ROOT_ID, fh, 0, sizeof(entries), entries, false);
+
+	g_assert_cmpint(n, >, 0);
+	while ((dirent = fuse_dirent_next(entries, (size_t)n, &at)))
+		if (dirent->namelen == strlen(name) && !memcmp(dirent->name, name, dirent->namelen))
+			return true;
+	return false;
+}
+
+/* btrfs settles at the open, or when it is moved, where a directory ends. */
+static void a_listing_has_what_was_made_after_the_open(gconstpointer data)
+{
+	struct fixture *f = start(data, NULL);
+	struct fuse_open_out dir;
+
+	g_assert_cmpint(fuse_opendir(&f->client, FUSE_ROOT_ID, O_RDONLY, &dir), ==, 0);
+	create(f, "made-1", "", NULL);
+	g_assert_true(lists(f, dir.fh, "made-1"));
+	create(f, "made-2", "", NULL);
+	g_assert_true(lists(f, dir.fh, "made-2"));
+	g_assert_cmpint(fuse_releasedir(&f->client, FUSE_ROOT_ID, dir.fh), ==, 0);
+	stop(f);
+}
+
 static void check_lock(struct fixture *f, uint64_t node, uint64_t fh)
 {
 	struct fuse_lk_in lock = {
@@ -349,6 +378,8 @@ struct kind {
 
 static const struct kind kinds[] = {
 	{ "names-lead-to-their-files", names_lead_to_their_files, WRITABLE },
+	{ "a-listing-has-what-was-made-after-the-open", a_listing_has_what_was_made_after_the_open,
+	  WRITABLE },
 	{ "files-have-what-the-store-gives", files_have_what_the_store_gives, WRITABLE },
 	{ "files-without-descriptors-are-found-again", files_without_descriptors_are_found_again,
 	  WRITABLE },

@@ -209,6 +209,54 @@ static void what_is_read_ahead_is_not_out_of_date(void)
 	fs_unit_stop(&unit);
 }
 
+static void list_by(struct fs_thread *thread, uint64_t fh, struct lister *lister)
+{
+	lister->left = 4096;
+	lister->n_here = 0;
+	g_assert_cmpint(fs_readdir(thread, FS_ROOT_ID, fh, lister->next, 4096, &lister->sink), ==,
+			0);
+}
+
+/* The first reply by one thread, the others by another. */
+static void list_in_turns(struct fs_thread *begins, struct fs_thread *ends, uint64_t fh,
+			  const char *expected)
+{
+	struct lister lister;
+
+	lister_init(&lister, false);
+	list_by(begins, fh, &lister);
+	do
+		list_by(ends, fh, &lister);
+	while (lister.n_here);
+	if (expected)
+		g_assert_true(g_hash_table_contains(lister.names, expected));
+	lister_deinit(&lister);
+}
+
+/* Wherever the file lies: some of them come after the first reply. */
+static void a_listing_has_what_was_made_before_it_began(void)
+{
+	struct fs_unit unit;
+	struct fs_thread *other;
+	uint64_t fh;
+
+	fs_unit_start(&unit);
+	make_files(&unit);
+	other = fs_unit_thread(&unit);
+	fh = open_root(&unit);
+	for (int i = 0; i < 20; i++) {
+		g_autofree char *name = g_strdup_printf("new-%d", i);
+
+		/* The one that begins keeps what it has read and not delivered. */
+		list_in_turns(unit.thread, other, fh, NULL);
+		fs_unit_write(&unit, name, "");
+		list_in_turns(other, unit.thread, fh, name);
+	}
+	g_assert_cmpint(fs_releasedir(unit.thread, fh), ==, 0);
+	g_free(other);
+	fs_unit_stop(&unit);
+}
+
 /* On ext4 such a descriptor finds nothing at first. */
 static void a_reader_that_begins_at_the_end_can_go_to_the_start(void)
 {
@@ -360,6 +408,8 @@ int main(int argc, char **argv)
 			a_reader_can_go_back_to_where_it_was);
 	g_test_add_func("/fs-dir/what is read ahead is not out of date",
 			what_is_read_ahead_is_not_out_of_date);
+	g_test_add_func("/fs-dir/a listing has what was made before it began",
+			a_listing_has_what_was_made_before_it_began);
 	g_test_add_func("/fs-dir/a reader that begins at the end can go to the start",
 			a_reader_that_begins_at_the_end_can_go_to_the_start);
 	g_test_add_func("/fs-dir/each entry is a lookup and dots are none",
